@@ -1,0 +1,21 @@
+"""Declaration: the compliance officer's endpoint."""
+
+from layers.declarations import Access, Dataset, Documents, Function, HotTable, Http, RetailerSecret, Scale, SecretKind
+
+FUNCTION = Function(
+    name="consent_erasure",
+    purpose="Erases a shopper from every store on the retailer's request, and gives a receipt of it.",
+    trigger=Http(
+        public=False,
+        paths=("/v1/erasures", "/v1/erasures/{id}", "/v1/erasures/{id}/receipt"),
+        callers="compliance",
+    ),
+    needs=(
+        HotTable("events", Access.WRITE),
+        HotTable("shoppers", Access.WRITE),
+        Dataset(Access.WRITE),
+        Documents(Access.WRITE),
+        RetailerSecret(SecretKind.PSEUDONYM_KEY),
+    ),
+    scale=Scale(max_instances=5, concurrency=4, memory="1Gi", timeout_s=1800),
+)

@@ -1,0 +1,1 @@
+"""Turns dispatched events and decisions into rows of each retailer's BigQuery dataset."""

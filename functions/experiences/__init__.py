@@ -1,0 +1,1 @@
+"""Answers which experience suits a shopper now, counting the event just sent."""

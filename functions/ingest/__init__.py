@@ -1,0 +1,1 @@
+"""Takes events of trackers and servers, keeps each and dispatches it, then acknowledges."""

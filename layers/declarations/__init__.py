@@ -1,0 +1,45 @@
+"""What a function says about itself: its trigger, its needs, its scale.
+
+Owns the vocabulary of `functions/<name>/function.py`. It is data: nothing here opens a connection or imports an SDK, so
+that infra, the emulators and the tests can read a declaration without the function's own dependencies. From one need
+come three things: the environment value (`settings`), the IAM grant (infra) and the typed client (the function's
+composition root).
+"""
+
+from layers.declarations.function import (
+    Access,
+    Calls,
+    Dataset,
+    Documents,
+    Function,
+    HotTable,
+    Http,
+    Need,
+    Push,
+    RetailerBucket,
+    RetailerSecret,
+    Scale,
+    Schedule,
+    SecretKind,
+    Topic,
+    Trigger,
+)
+
+__all__ = [
+    "Access",
+    "Calls",
+    "Dataset",
+    "Documents",
+    "Function",
+    "HotTable",
+    "Http",
+    "Need",
+    "Push",
+    "RetailerBucket",
+    "RetailerSecret",
+    "Scale",
+    "Schedule",
+    "SecretKind",
+    "Topic",
+    "Trigger",
+]

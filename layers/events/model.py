@@ -1,0 +1,172 @@
+"""The twelve event types, as a closed tagged union.
+
+An event is one past action of a shopper. It holds no shopper id: that stands once, in the envelope. Amounts are in the
+retailer's currency; `price` is of one unit, `paid` and `total` are what the shopper paid. `quantity` may be a weight or
+a volume (fuel is sold by the millilitre in some tills), so it is any positive number.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from layers.retailers import RetentionClass
+
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
+"""Of a product, an order, a store, a decision: 1 to 64 characters that need no escaping anywhere."""
+
+EventId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{7,63}$")]
+"""Unique per event, chosen by the sender (UUIDv7 is a good choice): the same id and time is the same event."""
+
+Moment = Annotated[datetime, Meta(tz=True)]
+"""RFC 3339 with its offset."""
+
+Amount = Annotated[float, Meta(ge=0, le=1_000_000)]
+Quantity = Annotated[float, Meta(gt=0, le=10_000_000)]
+Page = Annotated[str, Meta(min_length=1, max_length=512)]
+PageKind = Literal["home", "category", "search", "product", "basket", "checkout", "account", "other"]
+Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+class _Event(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", kw_only=True, omit_defaults=True
+):
+    """What every event has. `at` is when it happened, by the sender's clock."""
+
+    id: EventId
+    at: Moment
+
+    retention: ClassVar[RetentionClass] = RetentionClass.BROWSING
+
+
+class PageViewed(_Event, frozen=True, tag="PageViewed"):
+    page: Page
+    kind: PageKind = "other"
+    category: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    seconds: Annotated[float, Meta(ge=0, le=86_400)] | UnsetType = UNSET
+
+
+class LinkClicked(_Event, frozen=True, tag="LinkClicked"):
+    page: Page
+    target: Page
+
+
+class Searched(_Event, frozen=True, tag="Searched"):
+    query: Annotated[str, Meta(min_length=1, max_length=200)]
+    results: Count | UnsetType = UNSET
+
+
+class ProductViewed(_Event, frozen=True, tag="ProductViewed"):
+    product: Id
+    price: Amount | UnsetType = UNSET
+
+
+class AddedToBasket(_Event, frozen=True, tag="AddedToBasket"):
+    product: Id
+    quantity: Quantity
+    price: Amount
+
+
+class RemovedFromBasket(_Event, frozen=True, tag="RemovedFromBasket"):
+    product: Id
+    quantity: Quantity
+    price: Amount
+
+
+class BasketValidated(_Event, frozen=True, tag="BasketValidated"):
+    total: Amount
+    lines: Count | UnsetType = UNSET
+
+
+class OrderLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One product of an order. `quantity` is absent where the till did not record it."""
+
+    product: Id
+    paid: Amount
+    quantity: Quantity | UnsetType = UNSET
+    discount: Amount | UnsetType = UNSET
+
+
+class OrderPaid(_Event, frozen=True, tag="OrderPaid"):
+    retention: ClassVar[RetentionClass] = RetentionClass.TRANSACTIONS
+
+    order: Id
+    total: Amount
+    lines: Annotated[tuple[OrderLine, ...], Meta(min_length=1, max_length=500)]
+    store: Id | UnsetType = UNSET
+
+
+class OrderStatusUpdated(_Event, frozen=True, tag="OrderStatusUpdated"):
+    retention: ClassVar[RetentionClass] = RetentionClass.TRANSACTIONS
+
+    order: Id
+    status: Literal["confirmed", "prepared", "shipped", "delivered", "cancelled", "refunded"]
+
+
+class ExperienceShown(_Event, frozen=True, tag="ExperienceShown"):
+    decision: Id
+    kind: Literal["promotion", "game", "recommendation", "tension", "default"]
+    node: Id | UnsetType = UNSET
+    product: Id | UnsetType = UNSET
+
+
+class ExperienceClicked(_Event, frozen=True, tag="ExperienceClicked"):
+    decision: Id
+    kind: Literal["promotion", "game", "recommendation", "tension", "default"]
+    node: Id | UnsetType = UNSET
+    product: Id | UnsetType = UNSET
+
+
+class Purposes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the shopper agreed to; a purpose not named is refused."""
+
+    measurement: bool = False
+    personalisation: bool = False
+    advertising: bool = False
+    rewards: bool = False
+
+
+class ConsentChanged(_Event, frozen=True, tag="ConsentChanged"):
+    retention: ClassVar[RetentionClass] = RetentionClass.CONSENT
+
+    purposes: Purposes
+    tcf: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,2048}$")] | UnsetType = UNSET
+
+
+Event = (
+    PageViewed
+    | LinkClicked
+    | Searched
+    | ProductViewed
+    | AddedToBasket
+    | RemovedFromBasket
+    | BasketValidated
+    | OrderPaid
+    | OrderStatusUpdated
+    | ExperienceShown
+    | ExperienceClicked
+    | ConsentChanged
+)
+
+EVENT_TYPES: tuple[type[_Event], ...] = (
+    PageViewed,
+    LinkClicked,
+    Searched,
+    ProductViewed,
+    AddedToBasket,
+    RemovedFromBasket,
+    BasketValidated,
+    OrderPaid,
+    OrderStatusUpdated,
+    ExperienceShown,
+    ExperienceClicked,
+    ConsentChanged,
+)
+
+
+def type_name(event: _Event | type[_Event]) -> str:
+    """`AddedToBasket`: the tag as it stands in JSON."""
+    return event.__name__ if isinstance(event, type) else type(event).__name__

@@ -1,0 +1,115 @@
+"""An event as it is kept and dispatched: pseudonym, session, channel, arrival, and the event's own bytes.
+
+The same line is the Bigtable cell (under its row key) and one line of a Pub/Sub message. Order everywhere is
+(`at` in ms, id): Pub/Sub keeps none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import msgspec
+
+from layers.events.envelope import Channel
+from layers.events.model import Event
+
+_LAST_MS = 9_999_999_999_999
+"""Thirteen digits of milliseconds: enough until the year 2286."""
+
+KEY_SEPARATOR = "#"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Attributes:
+    shopper: the pseudonym. received: when ingest took it.
+    """
+
+    shopper: str
+    session: str
+    channel: Channel
+    received: datetime
+    event: Event
+
+
+class _RawRecord(msgspec.Struct, frozen=True, kw_only=True):
+    shopper: str
+    session: str
+    channel: str
+    received: datetime
+    event: msgspec.Raw
+
+
+_decoder = msgspec.json.Decoder(Record)
+_encoder = msgspec.json.Encoder()
+
+
+class CorruptRecord(ValueError):
+    """A stored or dispatched line that is no record. The message names its position, never its content."""
+
+
+def milliseconds(moment: datetime) -> int:
+    """Whole milliseconds since the epoch: Bigtable's finest cell timestamp."""
+    return int(moment.timestamp() * 1000)
+
+
+def encode_record(shopper: str, session: str, channel: str, received: datetime, event_bytes: bytes) -> bytes:
+    """One line of JSON, with the event's bytes as they came (newlines inside them become spaces)."""
+    if b"\n" in event_bytes or b"\r" in event_bytes:
+        # Outside strings JSON allows a raw newline, inside it does not: so a space means the same.
+        event_bytes = event_bytes.replace(b"\n", b" ").replace(b"\r", b" ")
+    return _encoder.encode(
+        _RawRecord(
+            shopper=shopper,
+            session=session,
+            channel=channel,
+            received=received.astimezone(UTC),
+            event=msgspec.Raw(event_bytes),
+        )
+    )
+
+
+def decode_record(line: bytes) -> Record:
+    """Raises:
+    CorruptRecord: not a record.
+    """
+    try:
+        return _decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CorruptRecord(
+            str(error).split(" - at ")[-1] if isinstance(error, msgspec.MsgspecError) else "$"
+        ) from None
+
+
+def decode_lines(data: bytes) -> tuple[list[Record], list[tuple[int, str]]]:
+    """Reads a message.
+
+    Returns:
+        The records, and (line number from 1, where in it) of each line that is none: a bad line beside good ones is
+        quarantined, never a reason to refuse the message.
+    """
+    records: list[Record] = []
+    corrupt: list[tuple[int, str]] = []
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if line.strip():
+            try:
+                records.append(decode_record(line))
+            except CorruptRecord as error:
+                corrupt.append((number, str(error)))
+    return records, corrupt
+
+
+def row_prefix(retailer: str, shopper: str) -> str:
+    """Every event of a shopper starts with this."""
+    return f"{retailer}{KEY_SEPARATOR}{shopper}{KEY_SEPARATOR}"
+
+
+def row_key(retailer: str, shopper: str, at: datetime, event_id: str) -> bytes:
+    """`retailer#pseudonym#<reversed ms>#<event id>`: a shopper's newest event comes first."""
+    return f"{row_prefix(retailer, shopper)}{_LAST_MS - milliseconds(at):013d}{KEY_SEPARATOR}{event_id}".encode()
+
+
+def in_order(records: Iterable[Record]) -> list[Record]:
+    """By time, then id; each event id once. The order that every consumer uses."""
+    by_id = {record.event.id: record for record in records}
+    return sorted(by_id.values(), key=lambda record: (milliseconds(record.event.at), record.event.id))

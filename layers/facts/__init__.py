@@ -1,0 +1,9 @@
+"""The relational facts: every BigQuery table of a retailer's dataset, said once.
+
+From these declarations infra makes the tables and views, cooling makes Arrow batches, erasure and retention know where
+a shopper may be. Data only: no SDK.
+"""
+
+from layers.facts.tables import DECISIONS, FACTS, PRODUCTS, TABLES, Column, ColumnType, Table, view_sql
+
+__all__ = ["DECISIONS", "FACTS", "PRODUCTS", "TABLES", "Column", "ColumnType", "Table", "view_sql"]

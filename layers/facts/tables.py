@@ -1,0 +1,230 @@
+"""Tables, their columns, and the view that counts each row once.
+
+Cooling writes `cooled_<name>`; delivery is at least once, so a row may stand there twice. Everybody reads the view
+`<name>`, which keeps one row per (`event_id`, `position`). All columns are flat: Storage Write takes them as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from layers.retailers import RetentionClass
+
+
+class ColumnType(StrEnum):
+    """BigQuery's own names."""
+
+    STRING = "STRING"
+    INT64 = "INT64"
+    FLOAT64 = "FLOAT64"
+    NUMERIC = "NUMERIC"
+    BOOL = "BOOL"
+    TIMESTAMP = "TIMESTAMP"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    name: str
+    type: ColumnType
+    meaning: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of every retailer's dataset.
+
+    Attributes:
+        events: the event types whose rows it takes (at position 0 each exactly one row in exactly one table, except
+            `order_lines`, which adds rows to `orders`').
+        retention: the class whose contract is its partitions' expiry; None for data about no shopper.
+        newest_by: columns whose largest value wins where a row stands twice; without, any copy is as good.
+        cooled: written by cooling, at least once, and read through a view.
+    """
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    retention: RetentionClass | None
+    events: tuple[str, ...] = ()
+    newest_by: tuple[str, ...] = ()
+    cooled: bool = True
+
+    @property
+    def stored_as(self) -> str:
+        return f"cooled_{self.name}" if self.cooled else self.name
+
+    @property
+    def holds_shoppers(self) -> bool:
+        return any(column.name == "shopper" for column in self.columns)
+
+
+_S, _I, _N, _B, _T = ColumnType.STRING, ColumnType.INT64, ColumnType.NUMERIC, ColumnType.BOOL, ColumnType.TIMESTAMP
+
+_COMMON = (
+    Column("event_id", _S, "the event's own id", required=True),
+    Column("position", _I, "the row's place in its event, from 0", required=True),
+    Column("shopper", _S, "pseudonym", required=True),
+    Column("session", _S, "the sender's session id", required=True),
+    Column("channel", _S, "web, app, store, server or history", required=True),
+    Column("at", _T, "when it happened; the partition's day", required=True),
+    Column("received", _T, "when ingest took it", required=True),
+)
+
+
+def _fact(name: str, meaning: str, retention: RetentionClass, events: tuple[str, ...], *columns: Column) -> Table:
+    return Table(name, meaning, _COMMON + columns, retention, events)
+
+
+_BROWSING, _TRANSACTIONS = RetentionClass.BROWSING, RetentionClass.TRANSACTIONS
+
+FACTS: tuple[Table, ...] = (
+    _fact(
+        "page_views",
+        "A page seen or a link followed.",
+        _BROWSING,
+        ("PageViewed", "LinkClicked"),
+        Column("type", _S, "PageViewed or LinkClicked", required=True),
+        Column("page", _S, "path, without query string", required=True),
+        Column("kind", _S, "home, category, search, product, basket, checkout, account or other"),
+        Column("category", _S, "of the page, as the retailer names it"),
+        Column("target", _S, "where a link led"),
+    ),
+    _fact(
+        "searches",
+        "A search, scrubbed of addresses and numbers.",
+        _BROWSING,
+        ("Searched",),
+        Column("query", _S, "the words", required=True),
+        Column("results", _I, "how many were found"),
+    ),
+    _fact(
+        "product_views",
+        "A product's page seen.",
+        _BROWSING,
+        ("ProductViewed",),
+        Column("product", _S, "product id", required=True),
+        Column("price", _N, "of one unit, as shown"),
+    ),
+    _fact(
+        "basket_changes",
+        "A product put into the basket (quantity above 0) or taken out (below 0).",
+        _BROWSING,
+        ("AddedToBasket", "RemovedFromBasket"),
+        Column("product", _S, "product id", required=True),
+        Column("quantity", _N, "signed", required=True),
+        Column("price", _N, "of one unit", required=True),
+    ),
+    _fact(
+        "basket_validations",
+        "A basket taken to checkout.",
+        _BROWSING,
+        ("BasketValidated",),
+        Column("total", _N, "of the basket", required=True),
+        Column("lines", _I, "how many products"),
+    ),
+    _fact(
+        "orders",
+        "An order paid.",
+        _TRANSACTIONS,
+        ("OrderPaid",),
+        Column("order_id", _S, "the retailer's order id", required=True),
+        Column("total", _N, "paid", required=True),
+        Column("line_count", _I, "its lines", required=True),
+        Column("store", _S, "store id"),
+    ),
+    _fact(
+        "order_lines",
+        "A product of a paid order; position is the line's place.",
+        _TRANSACTIONS,
+        ("OrderPaid",),
+        Column("order_id", _S, "the retailer's order id", required=True),
+        Column("product", _S, "product id", required=True),
+        Column("quantity", _N, "pieces, weight or volume; absent where the till did not record it"),
+        Column("paid", _N, "for the line, after discount", required=True),
+        Column("discount", _N, "of the line"),
+    ),
+    _fact(
+        "order_statuses",
+        "What became of an order.",
+        _TRANSACTIONS,
+        ("OrderStatusUpdated",),
+        Column("order_id", _S, "the retailer's order id", required=True),
+        Column("status", _S, "confirmed, prepared, shipped, delivered, cancelled or refunded", required=True),
+    ),
+    _fact(
+        "experience_events",
+        "An experience seen or clicked.",
+        _BROWSING,
+        ("ExperienceShown", "ExperienceClicked"),
+        Column("type", _S, "ExperienceShown or ExperienceClicked", required=True),
+        Column("decision", _S, "the decision that chose it", required=True),
+        Column("kind", _S, "promotion, game, recommendation, tension or default", required=True),
+        Column("node", _S, "of the tree"),
+        Column("product", _S, "product id"),
+    ),
+    _fact(
+        "consents",
+        "A consent given or withdrawn; the newest by time wins.",
+        RetentionClass.CONSENT,
+        ("ConsentChanged",),
+        Column("measurement", _B, "purpose", required=True),
+        Column("personalisation", _B, "purpose", required=True),
+        Column("advertising", _B, "purpose", required=True),
+        Column("rewards", _B, "purpose", required=True),
+        Column("tcf", _S, "IAB TCF string"),
+    ),
+)
+
+DECISIONS = Table(
+    "decisions",
+    "A shopper's move in the tree. A late event makes a newer revision of the decisions after it: the largest wins.",
+    (
+        *_COMMON,
+        Column("revision", _I, "how many events of the journey the decision counted", required=True),
+        Column("tree", _S, "tree id", required=True),
+        Column("tree_version", _S, "version of the tree", required=True),
+        Column("parameters_version", _S, "version of the shopper's parameters; empty where there were none"),
+        Column("node_before", _S, "where the shopper stood", required=True),
+        Column("node_after", _S, "where the shopper stands", required=True),
+        Column("reason", _S, "the conditions that held, as JSON", required=True),
+        Column("shown", _S, "the experiences, as JSON", required=True),
+        Column("propensity", ColumnType.FLOAT64, "probability with which this was chosen", required=True),
+    ),
+    RetentionClass.DECISIONS,
+    newest_by=("revision",),
+)
+
+PRODUCTS = Table(
+    "products",
+    "The retailer's catalogue, replaced whole at each delivery.",
+    (
+        Column("product", _S, "product id", required=True),
+        Column("brand", _S, "brand or manufacturer"),
+        Column("department", _S, "of the store"),
+        Column("category", _S, "product category"),
+        Column("type", _S, "product type"),
+    ),
+    retention=None,
+    cooled=False,
+)
+
+TABLES: tuple[Table, ...] = (*FACTS, DECISIONS, PRODUCTS)
+"""Every table of a retailer's dataset."""
+
+
+def view_sql(table: Table, dataset: str) -> str:
+    """The query of the view `<name>`: each row once.
+
+    `at` stands in PARTITION BY so that a filter on it reaches the table's partitions through the window.
+
+    Args:
+        dataset: `project.dataset`.
+    """
+    order = ", ".join(f"{column} DESC" for column in (*table.newest_by, "received"))
+    columns = ", ".join(column.name for column in table.columns)
+    return (
+        f"SELECT {columns} FROM `{dataset}.{table.stored_as}` WHERE TRUE\n"
+        f"QUALIFY ROW_NUMBER() OVER (PARTITION BY at, event_id, position ORDER BY {order}) = 1"
+    )

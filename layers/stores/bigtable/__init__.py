@@ -1,0 +1,1 @@
+"""Hot data: events and shopper rows, read by key in milliseconds."""

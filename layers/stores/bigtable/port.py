@@ -1,0 +1,85 @@
+"""What functions need of hot data."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from layers.events.record import Record
+from layers.retailers import Retailer
+
+
+@dataclass(frozen=True, slots=True)
+class HotEvent:
+    """One event to store: its row key, its family, its time in whole ms, its record line."""
+
+    key: bytes
+    family: str
+    at_ms: int
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ShopperRow:
+    """Attributes:
+    parameters: as scoring wrote them, JSON. state: as decisioning wrote it, JSON. consent: newest `ConsentChanged`
+        record line by the event's time. Each None where there is none.
+    """
+
+    parameters: bytes | None = None
+    state: bytes | None = None
+    consent: bytes | None = None
+
+
+class Unavailable(Exception):
+    """Bigtable cannot take or give it now; the caller may repeat."""
+
+
+class HotEvents(Protocol):
+    async def write(self, events: Sequence[HotEvent]) -> list[bool]:
+        """Stores them; for each, whether it is durable. Never raises for a part: a refused row is False.
+
+        Raises:
+            Unavailable: nothing is known to be durable.
+        """
+
+    async def newest_first(
+        self, retailer: Retailer, shopper: str, *, now: datetime, not_before: datetime | None = None, limit: int = 1000
+    ) -> list[Record]:
+        """A shopper's events, newest first. Nothing beyond the contract, which the reader enforces: garbage
+        collection is lazy.
+
+        Args:
+            now: from which the contract's days are counted back.
+            not_before: only events at this time or later.
+        """
+
+    async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
+        """Deletes every event of a shopper; how many rows there were."""
+
+    def keys(self, retailer_id: str, family: str | None = None, before: datetime | None = None) -> AsyncIterator[bytes]:
+        """Row keys of a retailer, those with a cell of `family` older than `before`."""
+
+    async def delete(self, keys: Sequence[bytes]) -> None:
+        """Deletes whole rows."""
+
+
+class ShopperRows(Protocol):
+    async def read(self, retailer_id: str, shopper: str) -> ShopperRow: ...
+
+    async def swap_state(self, retailer_id: str, shopper: str, known: bytes | None, state: bytes) -> bool:
+        """Writes the state if it still is `known` (None: if there is none); else False and nothing is written."""
+
+    async def write_consent(self, retailer_id: str, shopper: str, at_ms: int, line: bytes) -> None:
+        """Under the event's own time, so that the newest by time wins in whatever order they come."""
+
+    async def write_parameters(self, retailer_id: str, rows: Sequence[tuple[str, bytes]], at_ms: int) -> None:
+        """(pseudonym, parameters) of many shoppers, under the version's time."""
+
+    async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
+        """Deletes the row; 1 if there was one, else 0."""
+
+    def keys(self, retailer_id: str) -> AsyncIterator[bytes]:
+        """Row keys of a retailer."""

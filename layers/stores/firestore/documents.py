@@ -1,0 +1,69 @@
+"""Documents in Firestore, through the official async client.
+
+Never a transaction: the emulator waits about 4 seconds for each conflict, and none is needed, since `create` takes work
+once and `replace` is guarded by the document's own update time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.api_core.exceptions import AlreadyExists, FailedPrecondition, NotFound
+from google.cloud.firestore_v1 import DELETE_FIELD, AsyncClient, FieldFilter
+
+from layers.declarations import settings
+from layers.declarations.settings import Settings
+from layers.stores.collections import Collection
+from layers.stores.firestore.port import Document
+
+
+class FirestoreDocuments:
+    """Args:
+    client: of one database; made in the serving process's loop.
+    """
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    @classmethod
+    def of(cls, values: Settings, database: str = "(default)") -> FirestoreDocuments:
+        name = values[settings.documents(database)]
+        return cls(AsyncClient(project=name.split("/")[1], database=name.rsplit("/", 1)[-1]))
+
+    def _reference(self, collection: Collection, id: str) -> Any:
+        return self._client.collection(collection.name).document(id)
+
+    async def get(self, collection: Collection, id: str) -> Document | None:
+        snapshot = await self._reference(collection, id).get()
+        return Document(id, snapshot.to_dict(), snapshot.update_time) if snapshot.exists else None
+
+    async def create(self, collection: Collection, id: str, data: Mapping[str, Any]) -> bool:
+        try:
+            await self._reference(collection, id).create(dict(data))
+        except AlreadyExists:
+            return False
+        return True
+
+    async def put(self, collection: Collection, id: str, data: Mapping[str, Any]) -> None:
+        await self._reference(collection, id).set(dict(data))
+
+    async def replace(self, collection: Collection, known: Document, data: Mapping[str, Any]) -> bool:
+        # `update` takes a precondition, `set` does not; so fields that went away are deleted by name.
+        gone = {name: DELETE_FIELD for name in known.data if name not in data}
+        option = self._client.write_option(last_update_time=known.stamp)
+        try:
+            await self._reference(collection, known.id).update({**data, **gone}, option=option)
+        except (FailedPrecondition, NotFound):
+            return False
+        return True
+
+    async def delete(self, collection: Collection, id: str) -> None:
+        await self._reference(collection, id).delete()
+
+    async def find(self, collection: Collection, **equals: str | int | bool) -> list[Document]:
+        query: Any = self._client.collection(collection.name)
+        for name, value in equals.items():
+            query = query.where(filter=FieldFilter(name, "==", value))
+        found = [Document(s.id, s.to_dict(), s.update_time) async for s in query.stream()]
+        return sorted(found, key=lambda document: document.id)

@@ -1,0 +1,50 @@
+"""Documents in memory, for tests of handlers. Passes the same contract suite as the real ones."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from layers.stores.collections import Collection
+from layers.stores.firestore.port import Document
+
+
+class FakeDocuments:
+    def __init__(self) -> None:
+        self.collections: dict[str, dict[str, Document]] = {}
+        self._writes = 0
+
+    def _of(self, collection: Collection) -> dict[str, Document]:
+        return self.collections.setdefault(collection.name, {})
+
+    async def get(self, collection: Collection, id: str) -> Document | None:
+        return copy.deepcopy(self._of(collection).get(id))
+
+    async def create(self, collection: Collection, id: str, data: Mapping[str, Any]) -> bool:
+        if id in self._of(collection):
+            return False
+        await self.put(collection, id, data)
+        return True
+
+    async def put(self, collection: Collection, id: str, data: Mapping[str, Any]) -> None:
+        self._writes += 1
+        self._of(collection)[id] = Document(id, copy.deepcopy(dict(data)), self._writes)
+
+    async def replace(self, collection: Collection, known: Document, data: Mapping[str, Any]) -> bool:
+        current = self._of(collection).get(known.id)
+        if current is None or current.stamp != known.stamp:
+            return False
+        await self.put(collection, known.id, data)
+        return True
+
+    async def delete(self, collection: Collection, id: str) -> None:
+        self._of(collection).pop(id, None)
+
+    async def find(self, collection: Collection, **equals: str | int | bool) -> list[Document]:
+        found = sorted(self._of(collection).items())
+        return [
+            copy.deepcopy(document)
+            for _, document in found
+            if all(document.data.get(name) == value for name, value in equals.items())
+        ]

@@ -1,0 +1,43 @@
+"""What functions need of a document database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from layers.stores.collections import Collection
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Attributes:
+    stamp: opaque; changes with every write.
+    """
+
+    id: str
+    data: dict[str, Any]
+    stamp: object
+
+
+class Documents(Protocol):
+    """Ids and data hold no customer id. Data is what Firestore takes: str, int, float, bool, None, datetime,
+    lists, maps.
+    """
+
+    async def get(self, collection: Collection, id: str) -> Document | None: ...
+
+    async def create(self, collection: Collection, id: str, data: Mapping[str, Any]) -> bool:
+        """False if it is there already: creating is how work is taken exactly once."""
+
+    async def put(self, collection: Collection, id: str, data: Mapping[str, Any]) -> None:
+        """Writes it whole, whatever was there."""
+
+    async def replace(self, collection: Collection, known: Document, data: Mapping[str, Any]) -> bool:
+        """Writes it whole if nobody wrote since `known` was read; else False."""
+
+    async def delete(self, collection: Collection, id: str) -> None:
+        """Also when it is not there."""
+
+    async def find(self, collection: Collection, **equals: str | int | bool) -> list[Document]:
+        """Those whose fields equal; all of them without a condition. By id."""

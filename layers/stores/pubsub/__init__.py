@@ -1,0 +1,1 @@
+"""Dispatch: messages of many records to the functions that listen."""

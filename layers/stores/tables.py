@@ -1,0 +1,56 @@
+"""The Bigtable tables and their families, said once: infra makes them, the stores use them, erasure and retention know
+them. Data only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from layers.retailers import Retailer, RetentionClass, family
+
+EVENTS = "events"
+SHOPPERS = "shoppers"
+
+PARAMETERS = "parameters"
+STATE = "state"
+CONSENT = "consent"
+
+EVENT_CLASSES = (RetentionClass.BROWSING, RetentionClass.TRANSACTIONS, RetentionClass.CONSENT)
+"""The retention classes that events fall in; decisions and rewards are kept elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A column family and its garbage-collection rule: an age, or a number of versions."""
+
+    name: str
+    max_age_days: int | None = None
+    max_versions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HotTableSpec:
+    """`holds_shoppers` says that erasure must have a step for it."""
+
+    name: str
+    row_key: str
+    families: tuple[Family, ...]
+    holds_shoppers: bool = True
+
+
+def hot_tables(retailers: Iterable[Retailer]) -> tuple[HotTableSpec, ...]:
+    """Both tables, with one event family for each delay that some retailer's contract names."""
+    delays = sorted({(c, retailer.contract.days(c)) for retailer in retailers for c in EVENT_CLASSES})
+    return (
+        HotTableSpec(
+            EVENTS,
+            "retailer#pseudonym#<reversed ms>#<event id>",
+            tuple(Family(family(retention, days), max_age_days=days) for retention, days in delays),
+        ),
+        HotTableSpec(
+            SHOPPERS,
+            "retailer#pseudonym",
+            (Family(PARAMETERS, max_versions=3), Family(STATE, max_versions=1), Family(CONSENT, max_versions=1)),
+        ),
+    )
