@@ -1,0 +1,85 @@
+"""What scoring computed for one shopper: the contract between the function that writes it and those that decide.
+
+Kept as JSON in the shopper's row, family `parameters`. A field that scoring adds later is ignored by an older reader, so
+the two need not be deployed together; a field that is missing or of another type fails loudly.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+MAX_PRODUCTS = 30
+MAX_CATEGORIES = 30
+
+Probability = Annotated[float, Meta(ge=0, le=1)]
+Money = Annotated[float, Meta(ge=0)]
+
+
+class InvalidParameters(ValueError):
+    """Stored parameters that break the contract. The message names the field and the rule, never a value."""
+
+
+class PredictedProduct(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One product that the shopper is likely to buy on the next trip.
+
+    Attributes:
+        probability: of being in the next basket.
+        price: the usual price of one unit, in the retailer's currency; None where no quantity was ever recorded.
+    """
+
+    id: str
+    probability: Probability
+    price: Money | None = None
+    category: str | None = None
+    brand: str | None = None
+
+
+class ShopperParameters(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of one shopper's parameters.
+
+    Attributes:
+        version: of the scoring run, the same for all its shoppers; a decision names it.
+        computed_at: when that run was scheduled for, with its offset.
+        products: best first, at most 30, each id once.
+        categories: category to the probability that the next basket holds something of it, at most 30.
+        usual_basket: the median total of an order, in the retailer's currency.
+        threshold: the basket total that a promotion asks for, in the retailer's currency.
+        generosity: what is worth giving away at that threshold, in the retailer's currency; 0 for a shopper who needs
+            no discount.
+        trips: orders that were counted.
+    """
+
+    version: Annotated[str, Meta(min_length=1, max_length=64)]
+    computed_at: Annotated[datetime, Meta(tz=True)]
+    products: Annotated[tuple[PredictedProduct, ...], Meta(max_length=MAX_PRODUCTS)] = ()
+    categories: Annotated[dict[str, Probability], Meta(max_length=MAX_CATEGORIES)] = {}
+    usual_basket: Money
+    threshold: Money
+    generosity: Money
+    trips: Annotated[int, Meta(ge=0)]
+
+
+_decoder = msgspec.json.Decoder(ShopperParameters)
+_encoder = msgspec.json.Encoder()
+
+
+def encode_parameters(parameters: ShopperParameters) -> bytes:
+    """As they are stored. msgspec does not check what it encodes: write only what `decode_parameters` reads back."""
+    return _encoder.encode(parameters)
+
+
+def decode_parameters(data: bytes) -> ShopperParameters:
+    """Raises:
+    InvalidParameters: the bytes break the contract.
+    """
+    try:
+        return _decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidParameters(
+            f"stored parameters break their contract ({type(error).__name__}: {str(error).split(' - at ')[-1]}); this "
+            "shopper is treated as unknown until scoring writes them again"
+        ) from None
