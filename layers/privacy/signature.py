@@ -58,7 +58,7 @@ def verify(key: bytes, headers: Mapping[str, str], body: bytes, now: float) -> N
     if not message_id or not timestamp or not offered:
         raise InvalidSignature(f"{HEADER_ID}, {HEADER_TIMESTAMP} and {HEADER_SIGNATURE} are all needed")
     if not timestamp.isascii() or not timestamp.isdigit() or abs(now - int(timestamp)) > TOLERANCE_S:
-        raise InvalidSignature(f"{HEADER_TIMESTAMP} is not within {TOLERANCE_S} seconds of now; is the clock right?")
+        raise InvalidSignature(f"{HEADER_TIMESTAMP} is not within {TOLERANCE_S} seconds of now: set the clock")
     expected = ("v1," + _code(key, message_id, timestamp, body)).encode()
     if not any(hmac.compare_digest(expected, candidate.encode()) for candidate in offered.split(" ")):
-        raise InvalidSignature("no signature fits the body; is it signed with this retailer's key, byte for byte?")
+        raise InvalidSignature("no signature fits: sign the body byte for byte with the signing key of this retailer")

@@ -18,16 +18,30 @@ class Problem(Exception):
     Args:
         status: HTTP status. kind: short kebab-case name, the end of the document's `type`.
         detail: the fact, its consequence and the remedy, with nothing of the request's content in it.
-        retry_after_s: sent as Retry-After.
+        retry_after_s: sent as Retry-After. more: extension members of the document, e.g. `rejected`.
     """
 
-    def __init__(self, status: int, kind: str, title: str, detail: str, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        title: str,
+        detail: str,
+        retry_after_s: int | None = None,
+        more: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(f"{status} {kind}")
         self.status, self.kind, self.title, self.detail = status, kind, title, detail
-        self.retry_after_s = retry_after_s
+        self.retry_after_s, self.more = retry_after_s, dict(more or {})
 
     def answer(self, headers: Mapping[str, str] | None = None) -> Response:
-        body = {"type": _ABOUT + self.kind, "title": self.title, "status": self.status, "detail": self.detail}
+        body: dict[str, object] = {
+            "type": _ABOUT + self.kind,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        body.update(self.more)
         extra = dict(headers or {})
         if self.retry_after_s is not None:
             extra["Retry-After"] = str(self.retry_after_s)

@@ -83,3 +83,6 @@ class ShopperRows(Protocol):
 
     def keys(self, retailer_id: str) -> AsyncIterator[bytes]:
         """Row keys of a retailer."""
+
+    async def delete(self, keys: Sequence[bytes]) -> None:
+        """Deletes whole rows."""

@@ -1,0 +1,92 @@
+"""The table `events`: one row an event, newest first within a shopper."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+
+from layers.declarations import settings
+from layers.declarations.settings import Settings
+from layers.events.record import Record, decode_record, milliseconds, row_key, row_prefix
+from layers.retailers import Retailer
+from layers.stores.bigtable.port import HotEvent, Unavailable
+from layers.stores.bigtable.wire import BigtableWire, RowFilter, chain, delete_row, prefix_end, set_cell
+from layers.stores.channel import open_channel
+from layers.stores.tables import EVENTS
+
+QUALIFIER = b"e"
+_DELETE_BATCH = 1000
+
+
+def within_contract(record: Record, retailer: Retailer, now: datetime) -> bool:
+    """Whether it may still be read. Garbage collection is lazy, so a reader decides for itself."""
+    return record.event.at >= now - timedelta(days=retailer.contract.days(record.event.retention))
+
+
+def newest_range(retailer_id: str, shopper: str, not_before: datetime | None) -> tuple[bytes, bytes]:
+    """The keys of a shopper's events at `not_before` or later: reversed time puts them at the front."""
+    prefix = row_prefix(retailer_id, shopper).encode()
+    if not_before is None:
+        return prefix, prefix_end(prefix)
+    return prefix, prefix_end(row_key(retailer_id, shopper, not_before, ""))
+
+
+class BigtableHotEvents:
+    """Passes `tests/contracts/test_hot.py` together with its fake."""
+
+    def __init__(self, wire: BigtableWire) -> None:
+        self._wire = wire
+
+    @classmethod
+    def of(cls, values: Settings) -> BigtableHotEvents:
+        channel = open_channel("bigtable.googleapis.com", values.emulator("bigtable"))
+        return cls(BigtableWire(channel, values[settings.hot_table(EVENTS)]))
+
+    async def write(self, events: Sequence[HotEvent]) -> list[bool]:
+        return await self._wire.mutate(
+            [(event.key, [set_cell(event.family, QUALIFIER, event.at_ms, event.line)]) for event in events]
+        )
+
+    async def newest_first(
+        self, retailer: Retailer, shopper: str, *, now: datetime, not_before: datetime | None = None, limit: int = 1000
+    ) -> list[Record]:
+        start, end = newest_range(retailer.id, shopper, not_before)
+        latest = RowFilter(cells_per_column_limit_filter=1)
+        found = [decode_record(cells[0].value) async for _, cells in self._wire.read(start, end, latest, limit)]
+        return [record for record in found if within_contract(record, retailer, now)]
+
+    async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
+        keys = [key async for key in self._keys(row_prefix(retailer_id, shopper), None, None)]
+        await self.delete(keys)
+        return len(keys)
+
+    async def keys(
+        self, retailer_id: str, family: str | None = None, before: datetime | None = None
+    ) -> AsyncIterator[bytes]:
+        async for key in self._keys(f"{retailer_id}#", family, before):
+            yield key
+
+    async def _keys(self, prefix: str, family: str | None, before: datetime | None) -> AsyncIterator[bytes]:
+        filters = [RowFilter(cells_per_row_limit_filter=1), RowFilter(strip_value_transformer=True)]
+        if before is not None:
+            older = RowFilter()
+            older.timestamp_range_filter.end_timestamp_micros = milliseconds(before) * 1000
+            filters.insert(0, older)
+        if family is not None:
+            filters.insert(0, RowFilter(family_name_regex_filter=family))
+        start = prefix.encode()
+        async for key, _ in self._wire.read(start, prefix_end(start), chain(*filters), scan=True):
+            yield key
+
+    async def delete(self, keys: Sequence[bytes]) -> None:
+        await delete_rows(self._wire, keys)
+
+
+async def delete_rows(wire: BigtableWire, keys: Sequence[bytes]) -> None:
+    """Raises:
+    Unavailable: some rows are not known to be deleted; deleting again is harmless.
+    """
+    for first in range(0, len(keys), _DELETE_BATCH):
+        done = await wire.mutate([(key, [delete_row()]) for key in keys[first : first + _DELETE_BATCH]])
+        if not all(done):
+            raise Unavailable("MutateRows: some rows were not deleted")

@@ -1,0 +1,132 @@
+"""Hot data in memory, for tests of handlers. Passes the same contract suite as Bigtable."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from layers.events.record import Record, decode_record, milliseconds, row_prefix
+from layers.retailers import Retailer
+from layers.stores.bigtable.events import newest_range, within_contract
+from layers.stores.bigtable.port import HotEvent, ShopperRow, Unavailable
+from layers.stores.bigtable.shoppers import shopper_key
+
+
+class FakeHotEvents:
+    """Attributes:
+    down: while True every call raises Unavailable.
+    refuses: of a stored event, whether the table refuses that row.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, HotEvent] = {}
+        self.down = False
+        self.refuses: Callable[[HotEvent], bool] = lambda _: False
+
+    def _reach(self) -> None:
+        if self.down:
+            raise Unavailable("the fake is down")
+
+    async def write(self, events: Sequence[HotEvent]) -> list[bool]:
+        self._reach()
+        done = [not self.refuses(event) for event in events]
+        self.rows.update({event.key: event for event, kept in zip(events, done, strict=True) if kept})
+        return done
+
+    async def newest_first(
+        self, retailer: Retailer, shopper: str, *, now: datetime, not_before: datetime | None = None, limit: int = 1000
+    ) -> list[Record]:
+        self._reach()
+        start, end = newest_range(retailer.id, shopper, not_before)
+        lines = [event.line for key, event in sorted(self.rows.items()) if start <= key < end][:limit]
+        return [record for record in map(decode_record, lines) if within_contract(record, retailer, now)]
+
+    async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
+        self._reach()
+        prefix = row_prefix(retailer_id, shopper).encode()
+        keys = [key for key in self.rows if key.startswith(prefix)]
+        await self.delete(keys)
+        return len(keys)
+
+    async def keys(
+        self, retailer_id: str, family: str | None = None, before: datetime | None = None
+    ) -> AsyncIterator[bytes]:
+        self._reach()
+        for key, event in sorted(self.rows.items()):
+            if (
+                key.startswith(f"{retailer_id}#".encode())
+                and family in (None, event.family)
+                and (before is None or event.at_ms < milliseconds(before))
+            ):
+                yield key
+
+    async def delete(self, keys: Sequence[bytes]) -> None:
+        self._reach()
+        for key in keys:
+            self.rows.pop(key, None)
+
+
+@dataclass(slots=True)
+class _Row:
+    parameters: tuple[int, bytes] | None = None
+    state: bytes | None = None
+    consent: tuple[int, bytes] | None = None
+
+
+class FakeShopperRows:
+    """Attributes:
+    down: while True every call raises Unavailable.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, _Row] = {}
+        self.down = False
+
+    def _reach(self) -> None:
+        if self.down:
+            raise Unavailable("the fake is down")
+
+    def _row(self, retailer_id: str, shopper: str) -> _Row:
+        self._reach()
+        return self.rows.setdefault(shopper_key(retailer_id, shopper), _Row())
+
+    async def read(self, retailer_id: str, shopper: str) -> ShopperRow:
+        self._reach()
+        row = self.rows.get(shopper_key(retailer_id, shopper), _Row())
+        return ShopperRow(
+            row.parameters[1] if row.parameters else None, row.state, row.consent[1] if row.consent else None
+        )
+
+    async def swap_state(self, retailer_id: str, shopper: str, known: bytes | None, state: bytes) -> bool:
+        current = (await self.read(retailer_id, shopper)).state
+        if current != known:
+            return False
+        self._row(retailer_id, shopper).state = state
+        return True
+
+    async def write_consent(self, retailer_id: str, shopper: str, at_ms: int, line: bytes) -> None:
+        row = self._row(retailer_id, shopper)
+        if row.consent is None or row.consent[0] <= at_ms:
+            row.consent = (at_ms, line)
+
+    async def write_parameters(self, retailer_id: str, rows: Sequence[tuple[str, bytes]], at_ms: int) -> None:
+        for shopper, parameters in rows:
+            row = self._row(retailer_id, shopper)
+            if row.parameters is None or row.parameters[0] <= at_ms:
+                row.parameters = (at_ms, parameters)
+
+    async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
+        self._reach()
+        return int(self.rows.pop(shopper_key(retailer_id, shopper), None) is not None)
+
+    async def keys(self, retailer_id: str) -> AsyncIterator[bytes]:
+        self._reach()
+        for key in sorted(self.rows):
+            if key.startswith(f"{retailer_id}#".encode()):
+                yield key
+
+    async def delete(self, keys: Sequence[bytes]) -> None:
+        self._reach()
+        for key in keys:
+            self.rows.pop(key, None)

@@ -1,0 +1,95 @@
+"""The table `shoppers`: one row a shopper, all that a decision needs in one read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from hashlib import blake2b
+
+from layers.declarations import settings
+from layers.declarations.settings import Settings
+from layers.stores.bigtable.events import delete_rows
+from layers.stores.bigtable.port import ShopperRow, Unavailable
+from layers.stores.bigtable.wire import BigtableWire, RowFilter, chain, delete_row, prefix_end, set_cell
+from layers.stores.channel import open_channel
+from layers.stores.tables import CONSENT, PARAMETERS, SHOPPERS, STATE
+
+DOCUMENT = b"d"
+DIGEST = b"v"
+_STATE_AT_MS = 0
+"""The state is one cell that is written over: no version of it is worth keeping, none waits for garbage collection."""
+
+_WRITE_BATCH = 500
+
+
+def shopper_key(retailer_id: str, shopper: str) -> bytes:
+    return f"{retailer_id}#{shopper}".encode()
+
+
+def digest(state: bytes) -> bytes:
+    """What the compare-and-set compares, so that the old state does not travel again."""
+    return blake2b(state, digest_size=16).digest()
+
+
+class BigtableShopperRows:
+    """Passes `tests/contracts/test_hot.py` together with its fake."""
+
+    def __init__(self, wire: BigtableWire) -> None:
+        self._wire = wire
+
+    @classmethod
+    def of(cls, values: Settings) -> BigtableShopperRows:
+        channel = open_channel("bigtable.googleapis.com", values.emulator("bigtable"))
+        # Compare-and-set needs a profile that routes to one cluster; infra makes it with this name.
+        return cls(BigtableWire(channel, values[settings.hot_table(SHOPPERS)], profile="shoppers"))
+
+    async def read(self, retailer_id: str, shopper: str) -> ShopperRow:
+        key = shopper_key(retailer_id, shopper)
+        documents = chain(RowFilter(column_qualifier_regex_filter=DOCUMENT), RowFilter(cells_per_column_limit_filter=1))
+        async for _, cells in self._wire.read(key, key, documents):
+            found = {cell.family: cell.value for cell in cells}
+            return ShopperRow(found.get(PARAMETERS), found.get(STATE), found.get(CONSENT))
+        return ShopperRow()
+
+    async def swap_state(self, retailer_id: str, shopper: str, known: bytes | None, state: bytes) -> bool:
+        write = [
+            set_cell(STATE, DOCUMENT, _STATE_AT_MS, state),
+            set_cell(STATE, DIGEST, _STATE_AT_MS, digest(state)),
+        ]
+        key = shopper_key(retailer_id, shopper)
+        there = [RowFilter(family_name_regex_filter=STATE), RowFilter(column_qualifier_regex_filter=DIGEST)]
+        if known is None:
+            return not await self._wire.check_and_mutate(key, chain(*there), if_false=write)
+        same = RowFilter()
+        same.value_range_filter.start_value_closed = digest(known)
+        same.value_range_filter.end_value_closed = digest(known)
+        return await self._wire.check_and_mutate(key, chain(*there, same), if_true=write)
+
+    async def write_consent(self, retailer_id: str, shopper: str, at_ms: int, line: bytes) -> None:
+        await self._all([(shopper_key(retailer_id, shopper), [set_cell(CONSENT, DOCUMENT, at_ms, line)])])
+
+    async def write_parameters(self, retailer_id: str, rows: Sequence[tuple[str, bytes]], at_ms: int) -> None:
+        for first in range(0, len(rows), _WRITE_BATCH):
+            await self._all(
+                [
+                    (shopper_key(retailer_id, shopper), [set_cell(PARAMETERS, DOCUMENT, at_ms, parameters)])
+                    for shopper, parameters in rows[first : first + _WRITE_BATCH]
+                ]
+            )
+
+    async def _all(self, entries: list[tuple[bytes, list[object]]]) -> None:
+        if not all(await self._wire.mutate(entries)):
+            raise Unavailable("MutateRows: some rows were not written")
+
+    async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
+        key = shopper_key(retailer_id, shopper)
+        there = RowFilter(cells_per_row_limit_filter=1)
+        return int(await self._wire.check_and_mutate(key, there, if_true=[delete_row()]))
+
+    async def keys(self, retailer_id: str) -> AsyncIterator[bytes]:
+        prefix = f"{retailer_id}#".encode()
+        keys_only = chain(RowFilter(cells_per_row_limit_filter=1), RowFilter(strip_value_transformer=True))
+        async for key, _ in self._wire.read(prefix, prefix_end(prefix), keys_only, scan=True):
+            yield key
+
+    async def delete(self, keys: Sequence[bytes]) -> None:
+        await delete_rows(self._wire, keys)

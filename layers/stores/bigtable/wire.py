@@ -1,0 +1,150 @@
+"""Bigtable's data API over raw `grpc.aio`, with the official client's own message classes.
+
+Owns requests, responses and errors of that API. Knows nothing of events or shoppers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import grpc
+import grpc.aio
+from google.cloud.bigtable_v2.types import bigtable as requests
+from google.cloud.bigtable_v2.types import data
+
+from layers.stores.bigtable.cells import Cell, RowAssembler
+from layers.stores.bigtable.port import Unavailable
+
+MutateRowsRequest: Any = requests.MutateRowsRequest.pb()
+MutateRowsResponse: Any = requests.MutateRowsResponse.pb()
+ReadRowsRequest: Any = requests.ReadRowsRequest.pb()
+ReadRowsResponse: Any = requests.ReadRowsResponse.pb()
+CheckAndMutateRowRequest: Any = requests.CheckAndMutateRowRequest.pb()
+CheckAndMutateRowResponse: Any = requests.CheckAndMutateRowResponse.pb()
+Mutation: Any = data.Mutation.pb()
+RowFilter: Any = data.RowFilter.pb()
+
+_SERVICE = "/google.bigtable.v2.Bigtable/"
+_SCAN_TIMEOUT_S = 600.0
+
+Entry = tuple[bytes, list[Any]]
+"""A row key and the mutations of that row."""
+
+
+def set_cell(family: str, qualifier: bytes, at_ms: int, value: bytes) -> Any:
+    return Mutation(
+        set_cell=Mutation.SetCell(
+            family_name=family, column_qualifier=qualifier, timestamp_micros=at_ms * 1000, value=value
+        )
+    )
+
+
+def delete_row() -> Any:
+    return Mutation(delete_from_row=Mutation.DeleteFromRow())
+
+
+def chain(*filters: Any) -> Any:
+    return RowFilter(chain=RowFilter.Chain(filters=filters))
+
+
+def prefix_end(prefix: bytes) -> bytes:
+    """The first key after every key that starts with `prefix`, which ends in no 0xff here."""
+    return prefix[:-1] + bytes([prefix[-1] + 1])
+
+
+class BigtableWire:
+    """One table.
+
+    Args:
+        channel: of the running loop. table: `projects/P/instances/I/tables/T`. timeout_s: of one call.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, table: str, profile: str = "", timeout_s: float = 5.0) -> None:
+        self._table, self._profile, self._timeout_s = table, profile, timeout_s
+        routing = f"table_name={quote(table, safe='')}&app_profile_id={quote(profile, safe='')}"
+        self._metadata = (("x-goog-request-params", routing),)
+        self._mutate_rows = channel.unary_stream(
+            _SERVICE + "MutateRows", MutateRowsRequest.SerializeToString, MutateRowsResponse.FromString
+        )
+        self._read_rows = channel.unary_stream(
+            _SERVICE + "ReadRows", ReadRowsRequest.SerializeToString, ReadRowsResponse.FromString
+        )
+        self._check = channel.unary_unary(
+            _SERVICE + "CheckAndMutateRow",
+            CheckAndMutateRowRequest.SerializeToString,
+            CheckAndMutateRowResponse.FromString,
+        )
+
+    async def mutate(self, entries: Sequence[Entry]) -> list[bool]:
+        """Each row on its own: whether it is durable. A row that no answer names is not.
+
+        Raises:
+            Unavailable: the call failed before any answer.
+        """
+        if not entries:
+            return []
+        entry = MutateRowsRequest.Entry
+        request = MutateRowsRequest(
+            table_name=self._table,
+            app_profile_id=self._profile,
+            entries=[entry(row_key=key, mutations=mutations) for key, mutations in entries],
+        )
+        done = [False] * len(entries)
+        answered = False
+        try:
+            async for response in self._mutate_rows(request, timeout=self._timeout_s, metadata=self._metadata):
+                answered = True
+                for result in response.entries:
+                    done[result.index] = result.status.code == 0
+        except grpc.aio.AioRpcError as error:
+            if not answered:
+                raise Unavailable(f"MutateRows: {error.code().name}") from None
+        return done
+
+    async def read(
+        self, start: bytes, end: bytes, row_filter: Any = None, limit: int = 0, scan: bool = False
+    ) -> AsyncIterator[tuple[bytes, list[Cell]]]:
+        """Rows from `start` up to, not including, `end`.
+
+        Raises:
+            Unavailable: also in the middle; what came is then not all.
+        """
+        request = ReadRowsRequest(table_name=self._table, app_profile_id=self._profile, rows_limit=limit)
+        if row_filter is not None:
+            request.filter.CopyFrom(row_filter)
+        if start == end:
+            request.rows.row_keys.append(start)
+        else:
+            request.rows.row_ranges.add(start_key_closed=start, end_key_open=end)
+        rows = RowAssembler()
+        timeout = _SCAN_TIMEOUT_S if scan else self._timeout_s
+        try:
+            async for response in self._read_rows(request, timeout=timeout, metadata=self._metadata):
+                for row in rows.feed(response.chunks):
+                    yield row
+        except grpc.aio.AioRpcError as error:
+            raise Unavailable(f"ReadRows: {error.code().name}") from None
+
+    async def check_and_mutate(
+        self, key: bytes, predicate: Any, if_true: Sequence[Any] = (), if_false: Sequence[Any] = ()
+    ) -> bool:
+        """Whether the predicate held.
+
+        Raises:
+            Unavailable: whether it was written is not known.
+        """
+        request = CheckAndMutateRowRequest(
+            table_name=self._table,
+            app_profile_id=self._profile,
+            row_key=key,
+            predicate_filter=predicate,
+            true_mutations=if_true,
+            false_mutations=if_false,
+        )
+        try:
+            response = await self._check(request, timeout=self._timeout_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise Unavailable(f"CheckAndMutateRow: {error.code().name}") from None
+        return bool(response.predicate_matched)

@@ -1,0 +1,120 @@
+"""What every store of hot data promises, whoever keeps it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from layers.events.model import AddedToBasket, Event, OrderLine, OrderPaid
+from layers.events.record import encode_record, milliseconds, row_key
+from layers.retailers import Retailer, family
+from layers.stores.bigtable.port import HotEvent, HotEvents, ShopperRow, ShopperRows
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ANNE, BERT = "01" + "a" * 32, "01" + "b" * 32
+
+
+def hot(retailer: Retailer, shopper: str, event: Event) -> HotEvent:
+    return HotEvent(
+        row_key(retailer.id, shopper, event.at, event.id),
+        family(event.retention, retailer.contract.days(event.retention)),
+        milliseconds(event.at),
+        encode_record(shopper, "s1", "web", NOW, msgspec.json.encode(event)),
+    )
+
+
+def added(minutes_ago: float, id: str) -> AddedToBasket:
+    return AddedToBasket(id=id, at=NOW - timedelta(minutes=minutes_ago), product="p1", quantity=1, price=2.5)
+
+
+def paid(days_ago: int, id: str) -> OrderPaid:
+    return OrderPaid(id=id, at=NOW - timedelta(days=days_ago), order="o1", total=3, lines=(OrderLine("p1", 3),))
+
+
+async def test_the_newest_event_comes_first_and_only_of_that_shopper(hot_events: HotEvents, retailer: Retailer) -> None:
+    events = [hot(retailer, ANNE, added(m, f"event-{m:03d}")) for m in (5, 1, 9)] + [
+        hot(retailer, BERT, added(2, "event-bert"))
+    ]
+    assert await hot_events.write(events) == [True] * 4
+    found = await hot_events.newest_first(retailer, ANNE, now=NOW)
+    assert [record.event.id for record in found] == ["event-001", "event-005", "event-009"]
+    assert found[0].event == added(1, "event-001")
+    assert (found[0].shopper, found[0].session, found[0].channel, found[0].received) == (ANNE, "s1", "web", NOW)
+
+
+async def test_writing_twice_keeps_one(hot_events: HotEvents, retailer: Retailer) -> None:
+    for _ in range(2):
+        await hot_events.write([hot(retailer, ANNE, added(1, "event-one"))])
+    assert len(await hot_events.newest_first(retailer, ANNE, now=NOW)) == 1
+
+
+async def test_not_before_and_limit(hot_events: HotEvents, retailer: Retailer) -> None:
+    await hot_events.write([hot(retailer, ANNE, added(m, f"event-{m:03d}")) for m in range(10)])
+    not_before = NOW - timedelta(minutes=3)
+    found = await hot_events.newest_first(retailer, ANNE, now=NOW, not_before=not_before)
+    assert [record.event.id for record in found] == ["event-000", "event-001", "event-002", "event-003"]
+    assert len(await hot_events.newest_first(retailer, ANNE, now=NOW, limit=2)) == 2
+
+
+async def test_a_reader_never_sees_what_the_contract_has_expired(hot_events: HotEvents, retailer: Retailer) -> None:
+    old = retailer.contract.browsing + 1
+    await hot_events.write(
+        [hot(retailer, ANNE, added(old * 24 * 60, "event-old")), hot(retailer, ANNE, paid(old, "order-old"))]
+    )
+    found = await hot_events.newest_first(retailer, ANNE, now=NOW)
+    assert [record.event.id for record in found] == ["order-old"], "an order's contract is longer"
+
+
+async def test_keys_by_family_and_age_then_deleted(hot_events: HotEvents, retailer: Retailer) -> None:
+    events = [hot(retailer, ANNE, added(m, f"event-{m:03d}")) for m in (1, 60)] + [
+        hot(retailer, ANNE, paid(1, "order-one"))
+    ]
+    await hot_events.write(events)
+    browsing = events[0].family
+    before = NOW - timedelta(minutes=30)
+    old = [key async for key in hot_events.keys(retailer.id, browsing, before)]
+    assert old == [events[1].key]
+    await hot_events.delete(old)
+    await hot_events.delete(old)
+    assert sorted([key async for key in hot_events.keys(retailer.id)]) == sorted([events[0].key, events[2].key])
+
+
+async def test_deleting_a_shopper_leaves_the_others(hot_events: HotEvents, retailer: Retailer) -> None:
+    await hot_events.write([hot(retailer, who, added(m, f"event-{m:03d}")) for who in (ANNE, BERT) for m in (1, 2)])
+    assert await hot_events.delete_shopper(retailer.id, ANNE) == 2
+    assert await hot_events.delete_shopper(retailer.id, ANNE) == 0
+    assert await hot_events.newest_first(retailer, ANNE, now=NOW) == []
+    assert len(await hot_events.newest_first(retailer, BERT, now=NOW)) == 2
+
+
+async def test_state_is_written_only_over_what_was_read(shopper_rows: ShopperRows, retailer: Retailer) -> None:
+    assert (await shopper_rows.read(retailer.id, ANNE)) == ShopperRow()
+    assert await shopper_rows.swap_state(retailer.id, ANNE, None, b"one")
+    assert not await shopper_rows.swap_state(retailer.id, ANNE, None, b"two"), "there is a state already"
+    assert not await shopper_rows.swap_state(retailer.id, ANNE, b"zero", b"two")
+    assert (await shopper_rows.read(retailer.id, ANNE)).state == b"one"
+    assert await shopper_rows.swap_state(retailer.id, ANNE, b"one", b"two")
+    assert (await shopper_rows.read(retailer.id, ANNE)).state == b"two"
+
+
+async def test_the_newest_consent_and_parameters_win_in_any_order(
+    shopper_rows: ShopperRows, retailer: Retailer
+) -> None:
+    for at_ms, value in ((2000, b"second"), (1000, b"first")):
+        await shopper_rows.write_consent(retailer.id, ANNE, at_ms, value)
+        await shopper_rows.write_parameters(retailer.id, [(ANNE, value), (BERT, value)], at_ms)
+    assert await shopper_rows.read(retailer.id, ANNE) == ShopperRow(parameters=b"second", consent=b"second")
+    assert (await shopper_rows.read(retailer.id, BERT)).parameters == b"second"
+
+
+async def test_a_shopper_row_is_deleted_once(shopper_rows: ShopperRows, retailer: Retailer) -> None:
+    await shopper_rows.write_parameters(retailer.id, [(ANNE, b"1"), (BERT, b"2")], 1000)
+    await shopper_rows.swap_state(retailer.id, ANNE, None, b"one")
+    assert await shopper_rows.delete_shopper(retailer.id, ANNE) == 1
+    assert await shopper_rows.delete_shopper(retailer.id, ANNE) == 0
+    assert await shopper_rows.read(retailer.id, ANNE) == ShopperRow()
+    keys = [key async for key in shopper_rows.keys(retailer.id)]
+    assert keys == [f"{retailer.id}#{BERT}".encode()]
+    await shopper_rows.delete(keys)
+    assert [key async for key in shopper_rows.keys(retailer.id)] == []
