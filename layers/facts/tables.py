@@ -223,8 +223,9 @@ def view_sql(table: Table, dataset: str) -> str:
         dataset: `project.dataset`.
     """
     order = ", ".join(f"{column} DESC" for column in (*table.newest_by, "received"))
-    columns = ", ".join(column.name for column in table.columns)
+    # Quoted, because `at` is a reserved word of GoogleSQL.
+    columns = ", ".join(f"`{column.name}`" for column in table.columns)
     return (
         f"SELECT {columns} FROM `{dataset}.{table.stored_as}` WHERE TRUE\n"
-        f"QUALIFY ROW_NUMBER() OVER (PARTITION BY at, event_id, position ORDER BY {order}) = 1"
+        f"QUALIFY ROW_NUMBER() OVER (PARTITION BY `at`, event_id, position ORDER BY {order}) = 1"
     )

@@ -1,0 +1,56 @@
+"""Fixtures that every room of the tests may use: single emulators, each started once a session and only when asked for.
+
+An emulator keeps what an earlier test wrote: a test makes its own table, topic, database or bucket, under a name that
+no other test has. Ends with the session, also when that is killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from emulators.processes import held_servers
+from layers.declarations.settings import EMULATOR_HOSTS
+
+
+@contextmanager
+def _one(name: str, logs: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with held_servers([name], logs.mktemp(f"{name}-log")) as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def bigtable_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`host:port` of an empty Bigtable."""
+    with _one("bigtable", tmp_path_factory) as environment:
+        yield environment[EMULATOR_HOSTS["bigtable"]]
+
+
+@pytest.fixture(scope="session")
+def pubsub_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`host:port` of an empty Pub/Sub."""
+    with _one("pubsub", tmp_path_factory) as environment:
+        yield environment[EMULATOR_HOSTS["pubsub"]]
+
+
+@pytest.fixture(scope="session")
+def firestore_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`host:port` of an empty Firestore; any database name works."""
+    with _one("firestore", tmp_path_factory) as environment:
+        yield environment[EMULATOR_HOSTS["firestore"]]
+
+
+@pytest.fixture(scope="session")
+def bigquery_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """`host:port` of an empty BigQuery: (REST, Storage Write)."""
+    with _one("bigquery", tmp_path_factory) as environment:
+        yield environment[EMULATOR_HOSTS["bigquery"]], environment[EMULATOR_HOSTS["bigquery_storage"]]
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an empty S3; any credentials work."""
+    with _one("s3", tmp_path_factory) as environment:
+        yield environment[EMULATOR_HOSTS["s3"]]
