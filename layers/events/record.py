@@ -109,6 +109,18 @@ def row_key(retailer: str, shopper: str, at: datetime, event_id: str) -> bytes:
     return f"{row_prefix(retailer, shopper)}{_LAST_MS - milliseconds(at):013d}{KEY_SEPARATOR}{event_id}".encode()
 
 
+def read_row_key(key: bytes) -> tuple[str, datetime]:
+    """The pseudonym and the time that a key of `row_key` holds.
+
+    Raises:
+        CorruptRecord: not such a key.
+    """
+    parts = key.decode(errors="replace").split(KEY_SEPARATOR, 3)
+    if len(parts) != 4 or not (parts[2].isascii() and parts[2].isdigit() and len(parts[2]) == 13):
+        raise CorruptRecord("row key")
+    return parts[1], datetime.fromtimestamp((_LAST_MS - int(parts[2])) / 1000, UTC)
+
+
 def in_order(records: Iterable[Record]) -> list[Record]:
     """By time, then id; each event id once. The order that every consumer uses."""
     by_id = {record.event.id: record for record in records}

@@ -11,7 +11,7 @@ import msgspec
 
 from layers.events.model import LinkClicked, PageViewed, Searched
 
-_EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
+_EMAIL = re.compile(r"[^\s@<>/]+(?:@|%40)[^\s@<>/]+\.[^\s@<>/]+")
 _NUMBER = re.compile(r"(?<![\w.])\+?\d(?:[ .\-/()]{0,2}\d){8,18}(?!\w)")
 """Nine digits or more, however grouped: a phone, a card, a loyalty number. An EAN-13 typed into the search box goes
 with them; losing that search is the cheaper mistake."""
@@ -19,7 +19,7 @@ with them; losing that search is the cheaper mistake."""
 
 def scrub_text(text: str) -> str:
     """`text` with e-mail addresses and long numbers replaced by `[email]` and `[number]`."""
-    if "@" in text:
+    if "@" in text or "%40" in text:
         text = _EMAIL.sub("[email]", text)
     return _NUMBER.sub("[number]", text)
 
@@ -34,5 +34,6 @@ def scrub(event: Searched | PageViewed | LinkClicked) -> Searched | PageViewed |
     if isinstance(event, Searched):
         return msgspec.structs.replace(event, query=scrub_text(event.query))
     if isinstance(event, PageViewed):
-        return msgspec.structs.replace(event, page=scrub_url(event.page))
+        category = scrub_text(event.category) if event.category else event.category
+        return msgspec.structs.replace(event, page=scrub_url(event.page), category=category)
     return msgspec.structs.replace(event, page=scrub_url(event.page), target=scrub_url(event.target))

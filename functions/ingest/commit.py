@@ -1,0 +1,126 @@
+"""The group commit: requests that arrive together are written together, and each learns its own fate.
+
+One MutateRows and one Publish for a whole group cost a fraction of one each per event. The order within a group is the
+promise: Bigtable first, Pub/Sub second, answer last, so that what is published is always stored and what is
+acknowledged is always both. Knows no HTTP and no schema.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from functions.ingest.rules import messages
+from layers.shell.log import failure, log
+from layers.stores.bigtable.port import HotEvent, HotEvents
+from layers.stores.bigtable.port import Unavailable as StoreUnavailable
+from layers.stores.pubsub.port import Publisher
+from layers.stores.pubsub.port import Unavailable as TopicUnavailable
+
+CLOSE_AFTER_S = 0.005
+"""How long the first request of a group waits for others."""
+
+CLOSE_AT_EVENTS = 200
+CLOSE_AT_BYTES = 200_000
+
+GROUPS_AT_ONCE = 8
+"""Groups in flight; more wait, and the wait is what makes groups larger under load."""
+
+PENDING_BYTES = 64 * 1024 * 1024
+"""Beyond this the door answers 503: memory is bounded, and a tracker retries."""
+
+
+class Overloaded(Exception):
+    """More is waiting than memory should hold."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    retailer_id: str
+    events: list[HotEvent]
+    size: int
+    done: asyncio.Future[bool]
+
+
+class GroupCommit:
+    """Made in the serving process's loop."""
+
+    def __init__(
+        self,
+        store: HotEvents,
+        topic: Publisher,
+        close_after_s: float = CLOSE_AFTER_S,
+        pending_bytes: int = PENDING_BYTES,
+    ) -> None:
+        self._store, self._topic = store, topic
+        self._close_after_s, self._most_pending = close_after_s, pending_bytes
+        self._open: list[_Waiting] = []
+        self._events = self._bytes = self._pending_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._slots = asyncio.Semaphore(GROUPS_AT_ONCE)
+        self._flushes: set[asyncio.Task[None]] = set()
+
+    async def commit(self, retailer_id: str, events: list[HotEvent], size: int) -> bool:
+        """Whether every one of `events` is stored and dispatched.
+
+        Raises:
+            Overloaded: nothing was taken.
+        """
+        if self._pending_bytes + size > self._most_pending:
+            raise Overloaded
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(retailer_id, events, size, loop.create_future())
+        self._open.append(waiting)
+        self._events += len(events)
+        self._bytes += size
+        self._pending_bytes += size
+        if self._events >= CLOSE_AT_EVENTS or self._bytes >= CLOSE_AT_BYTES:
+            self._close()
+        elif self._timer is None:
+            self._timer = loop.call_later(self._close_after_s, self._close)
+        return await waiting.done
+
+    def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._open:
+            group, self._open = self._open, []
+            self._events = self._bytes = 0
+            # asyncio keeps only a weak reference to a task: without the set a flush could be collected half-way.
+            task = asyncio.get_running_loop().create_task(self._flush(group))
+            self._flushes.add(task)
+            task.add_done_callback(self._flushes.discard)
+
+    async def _flush(self, group: list[_Waiting]) -> None:
+        fates = [False] * len(group)
+        try:
+            async with self._slots:
+                fates = await self._store_and_dispatch(group)
+        except (StoreUnavailable, TopicUnavailable) as error:
+            log(
+                "ERROR", "a group of events is not acknowledged: a store is down", store=str(error), requests=len(group)
+            )
+        except Exception as error:  # whatever it was, nobody may wait for ever
+            failure("a group of events is not acknowledged", error)
+        finally:
+            for waiting, fate in zip(group, fates, strict=True):
+                self._pending_bytes -= waiting.size
+                if not waiting.done.done():
+                    waiting.done.set_result(fate)
+
+    async def _store_and_dispatch(self, group: list[_Waiting]) -> list[bool]:
+        stored = await self._store.write([event for waiting in group for event in waiting.events])
+        answers = iter(stored)
+        lines: dict[str, list[bytes]] = {}
+        fates: list[bool] = []
+        for waiting in group:
+            kept = [event.line for event in waiting.events if next(answers)]
+            # A request with a refused row fails whole and is retried; what is stored is dispatched all the same, since
+            # a second copy is dropped by its id and a stored event that nobody dispatches would be lost to scoring.
+            lines.setdefault(waiting.retailer_id, []).extend(kept)
+            fates.append(len(kept) == len(waiting.events))
+        await self._topic.publish([message for id, kept in lines.items() for message in messages(id, kept)])
+        if not all(fates):
+            log("ERROR", "Bigtable refused rows", rows=stored.count(False), requests=fates.count(False))
+        return fates

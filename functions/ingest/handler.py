@@ -1,0 +1,132 @@
+"""The Shopper Event API's shell: who calls, what was sent, was it kept."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.ingest.commit import Overloaded
+from functions.ingest.room import Room, make
+from functions.ingest.rules import Taken, take
+from layers.events.envelope import MAX_BODY_BYTES, InvalidBody, read_envelopes
+from layers.privacy.signature import InvalidSignature, is_signed, verify
+from layers.retailers import Retailer
+from layers.shell.answers import Problem, cors, json_answer, read_body
+from layers.shell.lazily import Lazily
+from layers.shell.log import failure, log
+
+PATH = "/v1/events"
+CONTENT_TYPES = ("application/json", "text/plain")
+_HEADERS = "content-type"
+
+room = Lazily(make)
+
+
+@functions_framework.aio.http
+async def ingest(request: Request) -> Response:
+    """`POST /v1/events`."""
+    try:
+        return await answer(request, await room(), datetime.now(UTC))
+    except Exception as error:
+        failure("the event API could not answer", error)
+        return _unavailable("The event API is not ready").answer()
+
+
+async def answer(request: Request, room: Room, now: datetime) -> Response:
+    """Every path to an answer; `now` is when the request arrived."""
+    headers: dict[str, str] = {}
+    try:
+        if request.url.path != PATH:
+            raise Problem(404, "no-such-path", "There is nothing here", f"Events are posted to {PATH}.")
+        retailer = _retailer(request, room)
+        headers = cors(_origin(request, retailer), "POST", _HEADERS)
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=headers)
+        if request.method != "POST":
+            raise Problem(405, "method-not-allowed", "Events are posted", f"Use POST {PATH}.")
+        taken = await _read(request, room, retailer, now)
+        return await _keep(taken, room, retailer, headers)
+    except Problem as problem:
+        return problem.answer(headers)
+
+
+def _retailer(request: Request, room: Room) -> Retailer:
+    retailer = room.registry.by_write_key.get(request.query_params.get("key", ""))
+    if retailer is None:
+        raise Problem(
+            401,
+            "unknown-key",
+            "The write key is not known",
+            "The query parameter `key` names no retailer, so nothing was taken. Use the retailer's write key.",
+        )
+    return retailer
+
+
+def _origin(request: Request, retailer: Retailer) -> str | None:
+    origin = request.headers.get("origin")
+    if origin is not None and origin not in retailer.origins:
+        raise Problem(
+            403,
+            "origin-not-allowed",
+            "This origin may not send events",
+            "The page's origin is not among those of the retailer's configuration, so nothing was taken. Add it there.",
+        )
+    return origin
+
+
+async def _read(request: Request, room: Room, retailer: Retailer, now: datetime) -> Taken:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in CONTENT_TYPES:
+        raise Problem(
+            415,
+            "content-type",
+            "The content type is not taken",
+            f"Send {' or '.join(CONTENT_TYPES)}; nothing was taken.",
+        )
+    body = await read_body(request, MAX_BODY_BYTES)
+    signed = is_signed(request.headers)
+    try:
+        if signed:
+            verify(room.signing_keys[retailer.id], request.headers, body, time.time())
+        envelopes = read_envelopes(body, server=signed)
+    except InvalidSignature as error:
+        raise Problem(401, "signature", "The signature does not hold", f"{error}. Nothing was taken.") from None
+    except InvalidBody as error:
+        raise Problem(400, "invalid-body", "The body is no envelope", f"{error}. Nothing was taken.") from None
+    return take(envelopes, retailer, room.pseudonymisers[retailer.id], now)
+
+
+async def _keep(taken: Taken, room: Room, retailer: Retailer, headers: dict[str, str]) -> Response:
+    if taken.rejected:
+        log("WARNING", "events refused", retailer=retailer.id, refused=len(taken.rejected), taken=len(taken.events))
+    if not taken.events:
+        raise Problem(
+            400,
+            "no-valid-event",
+            "No event could be taken",
+            "Every event breaks a rule, listed under `rejected`; nothing was taken. Correct them and send them again.",
+            more={"rejected": taken.rejected},
+        )
+    try:
+        durable = await room.commit.commit(retailer.id, taken.events, taken.size)
+    except Overloaded:
+        raise _unavailable("More events are waiting than can be held") from None
+    if not durable:
+        raise _unavailable("A store is down")
+    if taken.rejected:
+        return json_answer({"accepted": len(taken.events), "rejected": taken.rejected}, headers=headers)
+    return Response(status_code=204, headers=headers)
+
+
+def _unavailable(fact: str) -> Problem:
+    return Problem(
+        503,
+        "try-again",
+        "The events are not acknowledged",
+        f"{fact}, so these events may not be kept. Send the same request again: doing so is harmless.",
+        retry_after_s=1,
+    )

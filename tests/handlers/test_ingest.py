@@ -1,0 +1,254 @@
+"""The front door: who may come in, what is kept, what is answered, and what no log ever says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.responses import Response
+
+from functions.ingest.commit import CLOSE_AT_EVENTS, PENDING_BYTES, GroupCommit
+from functions.ingest.handler import answer
+from functions.ingest.room import Room
+from layers.events.envelope import MAX_BODY_BYTES
+from layers.events.record import decode_lines
+from layers.privacy.pseudonym import Pseudonymiser
+from layers.privacy.signature import sign
+from layers.retailers import Registry, Retailer
+from layers.stores.bigtable.fake import FakeHotEvents
+from layers.stores.pubsub.fake import FakePublisher
+from tests.handlers.asking import ask
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+EXAMPLES = json.loads((Path(__file__).parents[1] / "examples" / "events.json").read_text())
+KEY = "write-key-of-demo"
+SIGNING = bytes(range(32))
+CUSTOMER = "9250001234567"
+DEMO = Retailer(id="demo", name="Demo", write_key=KEY, read_key="read-key-of-demo-1", origins=("https://shop.example",))
+
+
+class Door:
+    """A room on fakes."""
+
+    def __init__(self) -> None:
+        self.store, self.topic = FakeHotEvents(), FakePublisher()
+        pseudonymiser = Pseudonymiser("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+        self.pseudonym = pseudonymiser(CUSTOMER)
+        self.pseudonymisers = {"demo": pseudonymiser}
+        self.recommit()
+
+    def recommit(self, close_after_s: float = 0, pending_bytes: int = PENDING_BYTES) -> None:
+        commit = GroupCommit(self.store, self.topic, close_after_s, pending_bytes)
+        self.room = Room(Registry([DEMO]), self.pseudonymisers, {"demo": SIGNING}, commit)
+
+    async def post(
+        self, body: object, headers: dict[str, str] | None = None, query: str = f"key={KEY}", method: str = "POST"
+    ) -> Response:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"content-type": "application/json", **(headers or {})}
+        return await answer(ask(method, "/v1/events", data, sent, query), self.room, NOW)
+
+    def dispatched(self) -> list[str]:
+        return [r.event.id for message in self.topic.messages for r in decode_lines(message.data)[0]]
+
+    def stored(self) -> list[str]:
+        return [key.decode().rsplit("#", 1)[1] for key in self.store.rows]
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+def envelope(*events: object, **changes: object) -> dict[str, object]:
+    return {"shopper": CUSTOMER, "session": "s1", "channel": "web", "events": list(events), **changes}
+
+
+def event(number: int) -> dict[str, Any]:
+    return {"type": "PageViewed", "id": f"event-{number:04d}", "at": "2026-11-22T10:15:00Z", "page": "/"}
+
+
+def problem(response: Response) -> dict[str, Any]:
+    assert response.media_type == "application/problem+json"
+    document = json.loads(bytes(response.body))
+    assert document["status"] == response.status_code
+    assert {"type", "title", "detail"} <= set(document)
+    return dict(document)
+
+
+async def test_every_type_is_stored_and_dispatched_under_the_pseudonym(door: Door) -> None:
+    response = await door.post(envelope(*EXAMPLES["valid"]))
+    assert response.status_code == 204
+    ids = [e["id"] for e in EXAMPLES["valid"]]
+    assert door.dispatched() == ids
+    assert sorted(door.stored()) == sorted(ids)
+    everything = b"".join(m.data for m in door.topic.messages) + b"".join(
+        key + row.line for key, row in door.store.rows.items()
+    )
+    assert CUSTOMER.encode() not in everything
+    assert door.pseudonym.encode() in everything
+    assert door.topic.messages[0].attributes == {"retailer": "demo", "count": str(len(ids))}
+    families = {row.family for row in door.store.rows.values()}
+    assert families == {"browsing_395d", "transactions_1095d", "consent_1825d"}
+
+
+async def test_sendbeacon_needs_no_preflight_and_a_page_may_read_the_answer(door: Door) -> None:
+    headers = {"content-type": "text/plain;charset=UTF-8", "origin": "https://shop.example"}
+    response = await door.post(envelope(event(1)), headers)
+    assert response.status_code == 204
+    assert response.headers["access-control-allow-origin"] == "https://shop.example"
+    preflight = await door.post(b"", {"origin": "https://shop.example"}, method="OPTIONS")
+    assert (preflight.status_code, preflight.headers["access-control-allow-headers"]) == (204, "content-type")
+
+
+async def test_a_bad_event_never_sinks_its_batch(door: Door) -> None:
+    refused = EXAMPLES["refused"][0]["event"]
+    response = await door.post(envelope(event(1), refused, event(2)))
+    assert response.status_code == 200
+    body = json.loads(bytes(response.body))
+    assert body["accepted"] == 2
+    assert [r["index"] for r in body["rejected"]] == [1]
+    assert door.dispatched() == ["event-0001", "event-0002"]
+    assert "jane" not in bytes(response.body).decode()
+
+
+async def test_an_event_beyond_its_own_contract_is_refused(door: Door) -> None:
+    response = await door.post(envelope({**event(1), "at": "2025-01-01T00:00:00Z"}, event(2)))
+    assert "contract" in json.loads(bytes(response.body))["rejected"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "query", "status", "kind"),
+    [
+        (envelope(event(1)), {}, "key=not-a-known-key-1", 401, "unknown-key"),
+        (envelope(event(1)), {}, "", 401, "unknown-key"),
+        (envelope(event(1)), {"origin": "https://evil.example"}, None, 403, "origin-not-allowed"),
+        (envelope(event(1)), {"origin": "null"}, None, 403, "origin-not-allowed"),
+        (envelope(event(1)), {"content-type": "application/xml"}, None, 415, "content-type"),
+        (envelope(event(1)), {"content-type": ""}, None, 415, "content-type"),
+        (b"{", {}, None, 400, "invalid-body"),
+        (b"", {}, None, 400, "invalid-body"),
+        (envelope(event(1), name="Jane Doe"), {}, None, 400, "invalid-body"),
+        (envelope(event(1), shopper="jane@example.org"), {}, None, 400, "invalid-body"),
+        (envelope(event(1), channel="fax"), {}, None, 400, "invalid-body"),
+        (envelope(), {}, None, 400, "invalid-body"),
+        ([envelope(event(1))], {}, None, 400, "invalid-body"),
+        (envelope(EXAMPLES["refused"][0]["event"]), {}, None, 400, "no-valid-event"),
+        (b"x" * (MAX_BODY_BYTES + 1), {}, None, 413, "body-too-large"),
+        (b"{}", {"content-length": "99999999"}, None, 413, "body-too-large"),
+    ],
+)
+async def test_each_refusal_has_a_reason_and_echoes_nothing(
+    door: Door,
+    capsys: pytest.CaptureFixture[str],
+    body: object,
+    headers: dict[str, str],
+    query: str | None,
+    status: int,
+    kind: str,
+) -> None:
+    response = await door.post(body, headers, f"key={KEY}" if query is None else query)
+    document = problem(response)
+    assert response.status_code == status
+    assert document["type"].endswith("/" + kind)
+    said = bytes(response.body).decode() + capsys.readouterr().out
+    for personal in ("Jane", "jane", CUSTOMER):
+        assert personal not in said
+    assert not door.store.rows
+    assert not door.topic.messages
+
+
+async def test_other_paths_and_methods(door: Door) -> None:
+    assert problem(await door.post(b"", method="GET"))["status"] == 405
+    assert problem(await answer(ask("POST", "/v1/else"), door.room, NOW))["status"] == 404
+
+
+async def test_a_signed_server_sends_many_shoppers_at_once(door: Door) -> None:
+    body = json.dumps([envelope(event(1), channel="history"), envelope(event(2), shopper="7")]).encode()
+    now = int(time.time())
+    assert (await door.post(body, sign(SIGNING, "m1", now, body))).status_code == 204
+    assert door.dispatched() == ["event-0001", "event-0002"]
+    for headers in (sign(b"x" * 32, "m1", now, body), sign(SIGNING, "m1", now - 301, body)):
+        document = problem(await door.post(body, headers))
+        assert document["status"] == 401
+    assert len(door.dispatched()) == 2
+
+
+async def test_the_place_of_a_refused_event_is_told_over_all_envelopes(door: Door) -> None:
+    body = json.dumps([envelope(event(1)), envelope(event(2), {"type": "PageViewed"})]).encode()
+    response = await door.post(body, sign(SIGNING, "m1", int(time.time()), body))
+    rejected = json.loads(bytes(response.body))["rejected"]
+    assert [(r["envelope"], r["index"]) for r in rejected] == [(1, 1)]
+
+
+async def test_a_body_in_pieces_is_read_whole_and_stopped_at_the_limit(door: Door) -> None:
+    data = json.dumps(envelope(event(1))).encode()
+    headers = {"content-type": "application/json"}
+    request = ask("POST", "/v1/events", [data[:20], data[20:]], headers, f"key={KEY}")
+    assert (await answer(request, door.room, NOW)).status_code == 204
+    endless = ask("POST", "/v1/events", [b"x" * 40_000] * 3, headers, f"key={KEY}")
+    assert (await answer(endless, door.room, NOW)).status_code == 413
+
+
+@pytest.mark.parametrize("down", ["store", "topic"])
+async def test_nothing_is_acknowledged_while_a_store_is_down_and_a_retry_is_harmless(door: Door, down: str) -> None:
+    getattr(door, down).down = True
+    response = await door.post(envelope(event(1)))
+    assert problem(response)["status"] == 503
+    assert response.headers["retry-after"] == "1"
+    assert not door.dispatched()
+    getattr(door, down).down = False
+    assert (await door.post(envelope(event(1)))).status_code == 204
+    assert (door.stored(), door.dispatched()) == (["event-0001"], ["event-0001"])
+
+
+async def test_a_refused_row_fails_its_own_request_and_no_other(door: Door) -> None:
+    door.store.refuses = lambda row: row.key.endswith(b"event-0002")
+    answers = await asyncio.gather(*(door.post(envelope(event(n))) for n in (1, 2, 3)))
+    assert [response.status_code for response in answers] == [204, 503, 204]
+    assert sorted(door.dispatched()) == sorted(door.stored()) == ["event-0001", "event-0003"]
+
+
+async def test_what_is_published_is_already_stored(door: Door) -> None:
+    seen: list[bool] = []
+    publish = door.topic.publish
+
+    class Watched(FakePublisher):
+        async def publish(self, messages: Any) -> None:
+            ids = {r.event.id for m in messages for r in decode_lines(m.data)[0]}
+            seen.append(ids <= set(door.stored()))
+            await publish(messages)
+
+    door.topic = Watched()
+    door.recommit()
+    await asyncio.gather(*(door.post(envelope(event(n))) for n in range(50)))
+    assert seen
+    assert all(seen)
+
+
+async def test_requests_that_come_together_are_written_together(door: Door) -> None:
+    door.recommit(close_after_s=30)
+    answers = await asyncio.gather(*(door.post(envelope(event(n))) for n in range(CLOSE_AT_EVENTS)))
+    assert {response.status_code for response in answers} == {204}
+    assert [m.attributes["count"] for m in door.topic.messages] == ["100", "100"]
+
+
+async def test_when_too_much_is_waiting_the_door_says_so(door: Door) -> None:
+    door.recommit(pending_bytes=10)
+    response = await door.post(envelope(event(1)))
+    assert problem(response)["status"] == 503
+    assert not door.store.rows
+
+
+async def test_no_log_holds_a_person(door: Door, capsys: pytest.CaptureFixture[str]) -> None:
+    await door.post(envelope(event(1), {**event(2), "email": "jane@example.org"}))
+    door.store.down = True
+    await door.post(envelope(event(3)))
+    lines = capsys.readouterr().out.strip().split("\n")
+    assert {json.loads(line)["severity"] for line in lines} == {"WARNING", "ERROR"}
+    assert not any(word in line for line in lines for word in ("jane", CUSTOMER, door.pseudonym))
