@@ -1,15 +1,29 @@
-"""The Firestore collections, said once: who writes them, and whether a shopper may stand in them. Data only."""
+"""The Firestore collections, said once: who writes them, whether a shopper may stand in them, and how long a document
+stays. Data only.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from layers.retailers import RetentionClass
+
+LONGEST_CONTRACT_DAYS = 3650
+"""What `layers.retailers` allows at most."""
+
+PROOF_DAYS = 5 * 365
+"""Proofs of erasure and of purging stay as long as a claim can be brought: five years in France (code civil, article
+2224)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
     """Attributes:
     document: how a document's id is made up.
-    holds_shoppers: a pseudonym may stand in it, so erasure must have a step for it.
+    holds_shoppers: a pseudonym, or what was made from one, may stand in it, so erasure must have a step for it.
+    dated: the field (a datetime) from which its delay counts; a document without it stays. Empty: documents stay for
+        good, because they are no record of anything that happened.
+    days: the delay. contract: the delay is each retailer's for this class instead, by the document's `retailer`.
     """
 
     name: str
@@ -17,18 +31,53 @@ class Collection:
     document: str
     holds_shoppers: bool = False
     database: str = "(default)"
+    dated: str = ""
+    days: int = 0
+    contract: RetentionClass | None = None
 
 
 TREES = Collection("trees", "Tree versions, immutable.", "<retailer>:<tree id>:<version>")
 LIVE_TREES = Collection("live_trees", "Which tree version a retailer shows now.", "<retailer>")
-FEED_FILES = Collection("feed_files", "What feeds took of each delivered object.", "<retailer>:<digest of object>")
+# An object that is forgotten while it still lies in the bucket would be taken again, and bring back who was erased;
+# after the longest contract the front door refuses all that it holds.
+FEED_FILES = Collection(
+    "feed_files",
+    "What feeds took of each delivered object.",
+    "<retailer>:<digest of object>",
+    dated="at",
+    days=LONGEST_CONTRACT_DAYS,
+)
 QUARANTINE = Collection(
-    "quarantine", "Messages and lines that no retry can mend: where they stood and why, never what.", "<digest>"
+    "quarantine",
+    "Messages and lines that no retry can mend: where they stood and why, never what.",
+    "<digest>",
+    dated="at",
+    days=90,
 )
-ERASURES = Collection("erasures", "Erasure requests, their progress and receipts.", "<erasure id>", holds_shoppers=True)
+# `finished` is missing while a request runs: it stays until it is complete.
+ERASURES = Collection(
+    "erasures",
+    "Erasure requests, their progress and receipts.",
+    "<erasure id>",
+    holds_shoppers=True,
+    dated="finished",
+    days=PROOF_DAYS,
+)
+# No event from before an erasure is accepted once the contract for transactions has passed since: ingest refuses it.
 SUPPRESSIONS = Collection(
-    "suppressions", "Shoppers erased, and since when.", "<retailer>:<digest of pseudonym>", holds_shoppers=True
+    "suppressions",
+    "Shoppers erased, and since when.",
+    "<retailer>:<digest of pseudonym>",
+    holds_shoppers=True,
+    dated="since",
+    contract=RetentionClass.TRANSACTIONS,
 )
-PURGES = Collection("purges", "What each retention run removed.", "<scheduled time>")
+PURGES = Collection(
+    "purges",
+    "What each retention run removed.",
+    "<scheduled time>:<retailer>, or the time alone for the collections",
+    dated="scheduled",
+    days=PROOF_DAYS,
+)
 
 COLLECTIONS = (TREES, LIVE_TREES, FEED_FILES, QUARANTINE, ERASURES, SUPPRESSIONS, PURGES)

@@ -55,8 +55,14 @@ class BigtableHotEvents:
         found = [decode_record(cells[0].value) async for _, cells in self._wire.read(start, end, latest, limit)]
         return [record for record in found if within_contract(record, retailer, now)]
 
+    async def _of_shopper(self, retailer_id: str, shopper: str) -> list[bytes]:
+        return [key async for key in self._keys(row_prefix(retailer_id, shopper), None, None)]
+
+    async def count_shopper(self, retailer_id: str, shopper: str) -> int:
+        return len(await self._of_shopper(retailer_id, shopper))
+
     async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
-        keys = [key async for key in self._keys(row_prefix(retailer_id, shopper), None, None)]
+        keys = await self._of_shopper(retailer_id, shopper)
         await self.delete(keys)
         return len(keys)
 

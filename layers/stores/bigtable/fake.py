@@ -42,10 +42,16 @@ class FakeHotEvents:
         lines = [event.line for key, event in sorted(self.rows.items()) if start <= key < end][:limit]
         return [record for record in map(decode_record, lines) if within_contract(record, retailer, now)]
 
-    async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
+    def _of_shopper(self, retailer_id: str, shopper: str) -> list[bytes]:
         self._reach()
         prefix = row_prefix(retailer_id, shopper).encode()
-        keys = [key for key in self.rows if key.startswith(prefix)]
+        return [key for key in self.rows if key.startswith(prefix)]
+
+    async def count_shopper(self, retailer_id: str, shopper: str) -> int:
+        return len(self._of_shopper(retailer_id, shopper))
+
+    async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
+        keys = self._of_shopper(retailer_id, shopper)
         await self.delete(keys)
         return len(keys)
 
@@ -119,6 +125,15 @@ class FakeShopperRows:
     async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
         self._reach()
         return int(self.rows.pop(shopper_key(retailer_id, shopper), None) is not None)
+
+    async def delete_profiles(self, retailer_id: str, shoppers: Sequence[str]) -> None:
+        self._reach()
+        for shopper in shoppers:
+            key = shopper_key(retailer_id, shopper)
+            row = self.rows.get(key, _Row())
+            row.parameters = row.state = None
+            if row.consent is None:
+                self.rows.pop(key, None)
 
     async def keys(self, retailer_id: str) -> AsyncIterator[bytes]:
         self._reach()

@@ -56,11 +56,16 @@ class HotEvents(Protocol):
             not_before: only events at this time or later.
         """
 
+    async def count_shopper(self, retailer_id: str, shopper: str) -> int:
+        """How many rows a shopper has, those beyond the contract included: erasure must see what readers do not."""
+
     async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
         """Deletes every event of a shopper; how many rows there were."""
 
     def keys(self, retailer_id: str, family: str | None = None, before: datetime | None = None) -> AsyncIterator[bytes]:
-        """Row keys of a retailer, those with a cell of `family` older than `before`."""
+        """Row keys of a retailer in their order, those with a cell of `family` older than `before`. Rows may be deleted
+        while it is read.
+        """
 
     async def delete(self, keys: Sequence[bytes]) -> None:
         """Deletes whole rows."""
@@ -81,8 +86,11 @@ class ShopperRows(Protocol):
     async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
         """Deletes the row; 1 if there was one, else 0."""
 
+    async def delete_profiles(self, retailer_id: str, shoppers: Sequence[str]) -> None:
+        """Deletes parameters and state; the consent stays."""
+
     def keys(self, retailer_id: str) -> AsyncIterator[bytes]:
-        """Row keys of a retailer."""
+        """Row keys of a retailer in their order. Rows may be deleted while it is read."""
 
     async def delete(self, keys: Sequence[bytes]) -> None:
         """Deletes whole rows."""

@@ -9,7 +9,7 @@ from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.stores.bigtable.events import delete_rows
 from layers.stores.bigtable.port import ShopperRow, Unavailable
-from layers.stores.bigtable.wire import BigtableWire, RowFilter, chain, delete_row, prefix_end, set_cell
+from layers.stores.bigtable.wire import BigtableWire, RowFilter, chain, delete_family, delete_row, prefix_end, set_cell
 from layers.stores.channel import open_channel
 from layers.stores.tables import CONSENT, PARAMETERS, SHOPPERS, STATE
 
@@ -84,6 +84,15 @@ class BigtableShopperRows:
         key = shopper_key(retailer_id, shopper)
         there = RowFilter(cells_per_row_limit_filter=1)
         return int(await self._wire.check_and_mutate(key, there, if_true=[delete_row()]))
+
+    async def delete_profiles(self, retailer_id: str, shoppers: Sequence[str]) -> None:
+        for first in range(0, len(shoppers), _WRITE_BATCH):
+            await self._all(
+                [
+                    (shopper_key(retailer_id, shopper), [delete_family(PARAMETERS), delete_family(STATE)])
+                    for shopper in shoppers[first : first + _WRITE_BATCH]
+                ]
+            )
 
     async def keys(self, retailer_id: str) -> AsyncIterator[bytes]:
         prefix = f"{retailer_id}#".encode()

@@ -41,6 +41,10 @@ def set_cell(family: str, qualifier: bytes, at_ms: int, value: bytes) -> Any:
     )
 
 
+def delete_family(family: str) -> Any:
+    return Mutation(delete_from_family=Mutation.DeleteFromFamily(family_name=family))
+
+
 def delete_row() -> Any:
     return Mutation(delete_from_row=Mutation.DeleteFromRow())
 

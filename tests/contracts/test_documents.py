@@ -1,0 +1,111 @@
+"""What a document database promises, whoever keeps it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from layers.declarations.settings import Settings
+from layers.stores.collections import ERASURES, TREES, Collection
+from layers.stores.firestore.fake import FakeDocuments
+from layers.stores.firestore.port import Documents
+
+WHOLE = {
+    "text": "é",
+    "number": 3,
+    "share": 0.5,
+    "yes": True,
+    "nothing": None,
+    "when": datetime(2026, 11, 22, 10, 15, 0, 123000, tzinfo=UTC),
+    "list": ["a", "b"],
+    "map": {"bigtable:events": {"found": 2}},
+}
+
+
+@pytest.fixture(params=["fake", pytest.param("firestore", marks=pytest.mark.emulators)])
+async def documents(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Documents]:
+    """A database of its own for each test."""
+    if request.param == "fake":
+        yield FakeDocuments()
+        return
+    from layers.stores.firestore.documents import FirestoreDocuments
+
+    # The official client reads its emulator's address from the process's environment and from nowhere else.
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", request.getfixturevalue("firestore_emulator"))
+    name = f"d{uuid.uuid4().hex[:12]}"
+    yield FirestoreDocuments.of(Settings({"GONDOLA_DATABASE_DEFAULT": f"projects/contract/databases/{name}"}))
+
+
+async def test_what_is_put_is_read_back(documents: Documents) -> None:
+    assert await documents.get(TREES, "one") is None
+    await documents.put(TREES, "one", WHOLE)
+    document = await documents.get(TREES, "one")
+    assert document is not None
+    assert (document.id, document.data) == ("one", WHOLE)
+    assert await documents.get(ERASURES, "one") is None, "another collection is another place"
+
+
+async def test_put_writes_the_document_whole(documents: Documents) -> None:
+    await documents.put(TREES, "one", WHOLE)
+    await documents.put(TREES, "one", {"text": "new"})
+    document = await documents.get(TREES, "one")
+    assert document is not None and document.data == {"text": "new"}
+
+
+async def test_only_one_can_create(documents: Documents) -> None:
+    assert await documents.create(TREES, "one", {"by": "first"})
+    assert not await documents.create(TREES, "one", {"by": "second"})
+    document = await documents.get(TREES, "one")
+    assert document is not None and document.data == {"by": "first"}
+
+
+async def test_replace_writes_only_over_what_was_read(documents: Documents) -> None:
+    await documents.put(TREES, "one", {"n": 1, "gone": True})
+    known = await documents.get(TREES, "one")
+    assert known is not None
+    assert await documents.replace(TREES, known, {"n": 2})
+    assert not await documents.replace(TREES, known, {"n": 3}), "somebody wrote since"
+    document = await documents.get(TREES, "one")
+    assert document is not None and document.data == {"n": 2}
+    await documents.delete(TREES, "one")
+    assert not await documents.replace(TREES, document, {"n": 4}), "what was deleted stays deleted"
+    assert await documents.get(TREES, "one") is None
+
+
+async def test_replace_keeps_names_that_hold_dots_and_colons(documents: Documents) -> None:
+    """Firestore's `update` reads a dot in a top-level name as a path: nested maps must not be touched by that."""
+    await documents.put(TREES, "one", {"stores": {"bigquery:a.b": {"found": 1}}})
+    known = await documents.get(TREES, "one")
+    assert known is not None
+    assert await documents.replace(TREES, known, {"stores": {"bigquery:a.b": {"found": 2}, "x": {}}})
+    document = await documents.get(TREES, "one")
+    assert document is not None and document.data == {"stores": {"bigquery:a.b": {"found": 2}, "x": {}}}
+
+
+async def test_deleting_twice_is_harmless(documents: Documents) -> None:
+    await documents.put(TREES, "one", {"n": 1})
+    for _ in range(2):
+        await documents.delete(TREES, "one")
+    assert await documents.get(TREES, "one") is None
+
+
+async def test_find_by_equality(documents: Documents) -> None:
+    for id, retailer, open_ in (("b", "demo", True), ("a", "demo", False), ("c", "other", True)):
+        await documents.put(ERASURES, id, {"retailer": retailer, "open": open_})
+    assert [d.id for d in await documents.find(ERASURES)] == ["a", "b", "c"]
+    assert [d.id for d in await documents.find(ERASURES, retailer="demo")] == ["a", "b"]
+    assert [d.id for d in await documents.find(ERASURES, retailer="demo", open=True)] == ["b"]
+    assert await documents.find(ERASURES, retailer="nobody") == []
+    assert await documents.find(Collection("never_written", "", "")) == []
+
+
+async def test_what_is_given_out_is_a_copy(documents: Documents) -> None:
+    await documents.put(TREES, "one", {"list": [1]})
+    document = await documents.get(TREES, "one")
+    assert document is not None
+    document.data["list"].append(2)
+    again = await documents.get(TREES, "one")
+    assert again is not None and again.data == {"list": [1]}

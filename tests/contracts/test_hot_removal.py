@@ -1,0 +1,64 @@
+"""What erasure and retention ask of hot data, whoever keeps it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from layers.events.model import PageViewed
+from layers.events.record import encode_record, milliseconds, read_row_key, row_key
+from layers.retailers import Retailer, RetentionClass, family
+from layers.stores.bigtable.port import HotEvent, HotEvents, ShopperRow, ShopperRows
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ANNE, BERT = "01" + "a" * 32, "01" + "b" * 32
+
+
+def seen(retailer: Retailer, shopper: str, days_ago: int, id: str) -> HotEvent:
+    event = PageViewed(id=id, at=NOW - timedelta(days=days_ago), page="/")
+    return HotEvent(
+        row_key(retailer.id, shopper, event.at, id),
+        family(RetentionClass.BROWSING, retailer.contract.browsing),
+        milliseconds(event.at),
+        encode_record(shopper, "s1", "web", NOW, msgspec.json.encode(event)),
+    )
+
+
+async def test_a_count_sees_what_readers_no_longer_show(hot_events: HotEvents, retailer: Retailer) -> None:
+    expired = retailer.contract.browsing + 5
+    await hot_events.write(
+        [
+            seen(retailer, ANNE, 1, "event-new"),
+            seen(retailer, ANNE, expired, "event-old"),
+            seen(retailer, BERT, 1, "e" * 8),
+        ]
+    )
+    assert len(await hot_events.newest_first(retailer, ANNE, now=NOW)) == 1
+    assert await hot_events.count_shopper(retailer.id, ANNE) == 2
+    assert await hot_events.delete_shopper(retailer.id, ANNE) == 2
+    assert await hot_events.count_shopper(retailer.id, ANNE) == 0
+    assert await hot_events.count_shopper(retailer.id, BERT) == 1
+
+
+async def test_keys_come_in_order_and_rows_may_go_meanwhile(hot_events: HotEvents, retailer: Retailer) -> None:
+    written = [seen(retailer, who, days, f"event-{days:03d}") for who in (BERT, ANNE) for days in range(30)]
+    await hot_events.write(written)
+    found = []
+    async for key in hot_events.keys(retailer.id):
+        found.append(key)
+        await hot_events.delete([key])
+    assert found == sorted(event.key for event in written)
+    assert [key async for key in hot_events.keys(retailer.id)] == []
+    assert read_row_key(found[0]) == (ANNE, NOW)
+
+
+async def test_a_profile_goes_and_the_consent_stays(shopper_rows: ShopperRows, retailer: Retailer) -> None:
+    await shopper_rows.write_parameters(retailer.id, [(ANNE, b"p"), (BERT, b"p")], 1000)
+    await shopper_rows.swap_state(retailer.id, ANNE, None, b"s")
+    await shopper_rows.write_consent(retailer.id, ANNE, 1000, b"c")
+    for _ in range(2):
+        await shopper_rows.delete_profiles(retailer.id, [ANNE, BERT])
+    assert await shopper_rows.read(retailer.id, ANNE) == ShopperRow(consent=b"c")
+    assert [key async for key in shopper_rows.keys(retailer.id)] == [f"{retailer.id}#{ANNE}".encode()]
+    assert await shopper_rows.swap_state(retailer.id, ANNE, None, b"again"), "no trace of the old state is left"
