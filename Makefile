@@ -1,0 +1,63 @@
+# Two commands matter: `make demo` and `make test`. `make help` lists the rest.
+# Each makes what it needs: the environments from locked requirements, the emulators from the Google Cloud CLI.
+
+PYTHON ?= python3.11
+RUN := .venv/bin/python
+INPUTS := $(shell find layers functions infra emulators tests -name requirements.txt -not -path 'emulators/bigquery/*' 2>/dev/null | sort)
+LOCK := .venv/bin/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 --generate-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test quick check format up down plan golden fidelity lock clean
+
+help:  ## list every target
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.made .venv-bqemulator/.made  ## make both environments from the locked requirements
+
+.venv/.made: requirements.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing; install Python 3.11 or say PYTHON=…"; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install -q --disable-pip-version-check "uv>=0.8"
+	.venv/bin/uv pip sync -q --python .venv/bin/python --require-hashes requirements.txt
+	@touch $@
+
+# bqemulator's dependencies contradict ours, so it lives apart.
+.venv-bqemulator/.made: emulators/bigquery/requirements.txt .venv/.made
+	$(PYTHON) -m venv --without-pip .venv-bqemulator
+	.venv/bin/uv pip sync -q --python .venv-bqemulator/bin/python --require-hashes emulators/bigquery/requirements.txt
+	@touch $@
+
+demo: setup  ## the main job on real baskets, from a retailer's files to an erasure's receipt
+	$(RUN) -m emulators.shop
+
+test: setup  ## the whole suite, with the emulators
+	$(RUN) -m pytest
+
+quick: setup  ## the tests that start no emulator
+	$(RUN) -m pytest -m "not emulators and not stack"
+
+check: setup  ## style, types, import rules
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	.venv/bin/lint-imports
+	$(RUN) -m mypy .
+
+format: setup  ## write the style that `check` asks for
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+up: setup  ## start the stack on this laptop and leave it up
+	$(RUN) -m emulators up
+
+down: setup  ## stop it
+	$(RUN) -m emulators down
+
+plan: setup  ## what of the infrastructure the laptop applies, and what not
+	$(RUN) -m emulators plan
+
+lock:  ## renew the locked requirements from the layers' own
+	$(LOCK) $(INPUTS) -o requirements.txt
+	$(LOCK) emulators/bigquery/requirements.in -o emulators/bigquery/requirements.txt
+
+clean: down  ## stop the stack and remove what was made
+	rm -rf .venv .venv-bqemulator .local .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
