@@ -1,6 +1,6 @@
 """What scoring computed for one shopper: the contract between the function that writes it and those that decide.
 
-Kept as JSON in the shopper's row, family `parameters`. A field that scoring adds later is ignored by an older reader, so
+Kept as JSON in the shopper's row, family `parameters`. An older reader ignores a field that scoring adds later, so
 the two need not be deployed together; a field that is missing or of another type fails loudly.
 """
 
