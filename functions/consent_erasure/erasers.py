@@ -1,0 +1,171 @@
+"""How each store is counted and emptied of some shoppers.
+
+Owns the calls to the stores. Does not decide what is called, in which order, or what the numbers mean (rules.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from functions.consent_erasure.room import Room
+from functions.consent_erasure.rules import Kind, Step, count_sql, delete_sql, suppression_id
+from layers.facts import Table
+from layers.retailers import Retailer
+from layers.stores.bigtable.port import ShopperRow
+from layers.stores.collections import ERASURES, SUPPRESSIONS
+
+AT_ONCE = 32
+"""Bigtable calls in flight: a thousand shoppers take a second, and the rest of the table does not feel it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """One request at work.
+
+    Attributes:
+        shoppers: the pseudonyms; they stand in this process and in no document.
+        since: when it was asked for.
+    """
+
+    id: str
+    retailer: Retailer
+    shoppers: tuple[str, ...]
+    since: datetime
+
+
+class Eraser(Protocol):
+    async def count(self) -> int:
+        """What is left to do, read from the store."""
+
+    async def erase(self) -> int:
+        """Does it; how much of it was done. Harmless when repeated."""
+
+
+def eraser(step: Step, room: Room, erasure: Erasure) -> Eraser:
+    match step.kind:
+        case Kind.SUPPRESS:
+            return _Suppressions(room, erasure)
+        case Kind.EVENTS:
+            return _Events(room, erasure)
+        case Kind.SHOPPER_ROWS:
+            return _ShopperRows(room, erasure)
+        case Kind.FACTS:
+            assert step.table is not None
+            return _Facts(room, erasure, step.table)
+        case Kind.REQUEST:
+            return _Request(room, erasure)
+
+
+async def _sum(of: Callable[[str], Awaitable[int]], shoppers: Iterable[str]) -> int:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(shopper: str) -> int:
+        async with gate:
+            return await of(shopper)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(shopper)) for shopper in shoppers]
+    except BaseExceptionGroup as failures:
+        # The log then names the store's error, not the group that it came in.
+        raise failures.exceptions[0] from None
+    return sum(task.result() for task in tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Suppressions:
+    """Work left: shoppers whose document is missing or of an earlier request."""
+
+    room: Room
+    erasure: Erasure
+
+    async def _missing(self, shopper: str) -> int:
+        document = await self.room.documents.get(SUPPRESSIONS, suppression_id(self.erasure.retailer.id, shopper))
+        return int(document is None or document.data["since"] < self.erasure.since)
+
+    async def _write(self, shopper: str) -> int:
+        if not await self._missing(shopper):
+            return 0
+        data = {"retailer": self.erasure.retailer.id, "since": self.erasure.since}
+        await self.room.documents.put(SUPPRESSIONS, suppression_id(self.erasure.retailer.id, shopper), data)
+        return 1
+
+    async def count(self) -> int:
+        return await _sum(self._missing, self.erasure.shoppers)
+
+    async def erase(self) -> int:
+        return await _sum(self._write, self.erasure.shoppers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Events:
+    room: Room
+    erasure: Erasure
+
+    async def count(self) -> int:
+        retailer = self.erasure.retailer.id
+        return await _sum(lambda s: self.room.hot_events.count_shopper(retailer, s), self.erasure.shoppers)
+
+    async def erase(self) -> int:
+        retailer = self.erasure.retailer.id
+        return await _sum(lambda s: self.room.hot_events.delete_shopper(retailer, s), self.erasure.shoppers)
+
+
+@dataclass(frozen=True, slots=True)
+class _ShopperRows:
+    room: Room
+    erasure: Erasure
+
+    async def _there(self, shopper: str) -> int:
+        return int(await self.room.shopper_rows.read(self.erasure.retailer.id, shopper) != ShopperRow())
+
+    async def count(self) -> int:
+        return await _sum(self._there, self.erasure.shoppers)
+
+    async def erase(self) -> int:
+        retailer = self.erasure.retailer.id
+        return await _sum(lambda s: self.room.shopper_rows.delete_shopper(retailer, s), self.erasure.shoppers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    room: Room
+    erasure: Erasure
+    table: Table
+
+    async def count(self) -> int:
+        return await asyncio.to_thread(self._count)
+
+    async def erase(self) -> int:
+        return await asyncio.to_thread(self._erase)
+
+    def _dataset(self) -> str:
+        return self.room.warehouse.full_name(self.erasure.retailer.dataset)
+
+    def _count(self) -> int:
+        parameters = {"shoppers": self.erasure.shoppers}
+        return int(self.room.warehouse.query(count_sql(self._dataset(), self.table), parameters)[0]["found"])
+
+    def _erase(self) -> int:
+        parameters = {"shoppers": self.erasure.shoppers}
+        return self.room.warehouse.execute(delete_sql(self._dataset(), self.table), parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """The request's own document is written without any pseudonym; what is left to do is to see that it is so."""
+
+    room: Room
+    erasure: Erasure
+
+    async def count(self) -> int:
+        document = await self.room.documents.get(ERASURES, self.erasure.id)
+        text = "" if document is None else repr(document.data)
+        return sum(shopper in text for shopper in self.erasure.shoppers)
+
+    async def erase(self) -> int:
+        return 0

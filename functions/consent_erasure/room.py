@@ -1,0 +1,62 @@
+"""Everything consent_erasure needs, made once in the serving process: its composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from functions.consent_erasure.rules import Step, steps
+from layers.declarations import SecretKind, settings
+from layers.declarations.settings import Settings
+from layers.facts import TABLES
+from layers.privacy.pseudonym import Pseudonymiser
+from layers.retailers import Registry
+from layers.stores.bigquery.port import Warehouse
+from layers.stores.bigtable.port import HotEvents, ShopperRows
+from layers.stores.collections import COLLECTIONS
+from layers.stores.firestore.port import Documents
+from layers.stores.tables import hot_tables
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Attributes:
+    keys: each retailer's pseudonym key, base64, by id. steps: in the order in which they run.
+    """
+
+    registry: Registry
+    keys: Mapping[str, str]
+    steps: tuple[Step, ...]
+    documents: Documents
+    hot_events: HotEvents
+    shopper_rows: ShopperRows
+    warehouse: Warehouse
+
+
+def declared_steps(registry: Registry) -> tuple[Step, ...]:
+    """Raises:
+    NoStep: a declared store may hold a shopper and has no step; the function must not start.
+    """
+    return steps(hot_tables(registry), TABLES, COLLECTIONS)
+
+
+async def make() -> Room:
+    from layers.stores.bigquery.warehouse import BigQueryWarehouse
+    from layers.stores.bigtable.events import BigtableHotEvents
+    from layers.stores.bigtable.shoppers import BigtableShopperRows
+    from layers.stores.firestore.documents import FirestoreDocuments
+
+    values = Settings.of_process()
+    registry = Registry.of_environment(values.values, settings.RETAILER_PREFIX)
+    keys = {r.id: values[settings.secret(SecretKind.PSEUDONYM_KEY, r.id)] for r in registry}
+    for key in keys.values():
+        Pseudonymiser(key)
+    return Room(
+        registry,
+        keys,
+        declared_steps(registry),
+        FirestoreDocuments.of(values),
+        BigtableHotEvents.of(values),
+        BigtableShopperRows.of(values),
+        BigQueryWarehouse.of(values),
+    )

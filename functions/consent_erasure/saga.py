@@ -1,0 +1,155 @@
+"""The saga: each step done and recorded, so that a run killed anywhere is resumed by asking again.
+
+Owns the order of count, record, delete, record, and the request's document. Two runs of one request at a time are
+harmless: every deletion may be repeated, and every record is a change of the newest document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from functions.consent_erasure.erasers import Erasure, eraser
+from functions.consent_erasure.receipt import receipt
+from functions.consent_erasure.room import Room
+from functions.consent_erasure.rules import (
+    COMPLETE,
+    INCOMPLETE,
+    ROUNDS,
+    RUNNING,
+    ErasureRequest,
+    Fingerprints,
+    Progress,
+    Step,
+    erasure_id,
+    progress_of,
+    with_progress,
+)
+from layers.privacy.pseudonym import Pseudonymiser
+from layers.retailers import Retailer
+from layers.shell.log import log
+from layers.stores.collections import ERASURES, SUPPRESSIONS
+from layers.stores.firestore.port import Document
+
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+_ATTEMPTS = 20
+
+
+class OtherCustomers(Exception):
+    """The reference was used before, for other customers."""
+
+
+class Contended(Exception):
+    """The request's document was written by others again and again; repeat the request."""
+
+
+async def open_request(room: Room, request: ErasureRequest, now: datetime) -> Document:
+    """The request's document, made if it is new.
+
+    Raises:
+        OtherCustomers: see there.
+    """
+    id = erasure_id(request.retailer, request.reference)
+    fingerprint = Fingerprints(room.keys[request.retailer], id).of_request(request.customers)
+    new: dict[str, Any] = {
+        "retailer": request.retailer,
+        "reference": request.reference,
+        "request": fingerprint,
+        "customers": len(request.customers),
+        "status": RUNNING,
+        "requested": now,
+        "stores": {},
+    }
+    await room.documents.create(ERASURES, id, new)
+    document = await _newest(room, id)
+    if document.data["request"] != fingerprint:
+        raise OtherCustomers
+    return document
+
+
+async def run(room: Room, document: Document, customers: Sequence[str], clock: Callable[[], datetime]) -> Document:
+    """Goes on where the document says, to a receipt, or to `incomplete` with what is left.
+
+    Raises:
+        whatever a store raises: the work done so far is recorded, and running again goes on.
+    """
+    if document.data["status"] == COMPLETE:
+        return document
+    retailer = room.registry.by_id[document.data["retailer"]]
+    pseudonym = Pseudonymiser(room.keys[retailer.id])
+    erasure = Erasure(document.id, retailer, tuple(map(pseudonym, customers)), document.data["requested"])
+    for _ in range(ROUNDS):
+        for step in room.steps:
+            if progress_of(document.data, step.store).to_do:
+                document = await _erase(room, step, erasure, clock)
+        for step in room.steps:
+            document = await _verify(room, step, erasure, clock)
+        if all(progress_of(document.data, step.store).clean for step in room.steps):
+            return await _complete(room, erasure, customers, clock())
+    log("ERROR", "erasure incomplete", erasure=erasure.id, retailer=retailer.id, rounds=ROUNDS)
+    return await _change(room, erasure.id, lambda data: {**data, "status": INCOMPLETE})
+
+
+async def _erase(room: Room, step: Step, erasure: Erasure, clock: Callable[[], datetime]) -> Document:
+    store = eraser(step, room, erasure)
+    found = await store.count()
+    await _record(room, erasure.id, step, lambda progress: progress.counted(found, clock()))
+    deleted = await store.erase()
+    document = await _record(room, erasure.id, step, lambda progress: progress.removed(deleted, clock()))
+    log("INFO", "erasure step done", erasure=erasure.id, store=step.store, found=found, deleted=deleted)
+    return document
+
+
+async def _verify(room: Room, step: Step, erasure: Erasure, clock: Callable[[], datetime]) -> Document:
+    remaining = await eraser(step, room, erasure).count()
+    if remaining:
+        log("WARNING", "erasure found more", erasure=erasure.id, store=step.store, remaining=remaining)
+    return await _record(room, erasure.id, step, lambda progress: progress.read_again(remaining, clock()))
+
+
+async def _complete(room: Room, erasure: Erasure, customers: Sequence[str], finished: datetime) -> Document:
+    fingerprints = Fingerprints(room.keys[erasure.retailer.id], erasure.id)
+    codes = [fingerprints.of_customer(customer) for customer in customers]
+    kept_until = erasure.since + timedelta(days=kept_days(erasure.retailer))
+
+    def closed(data: dict[str, Any]) -> dict[str, Any]:
+        if data["status"] == COMPLETE:
+            return data
+        made = receipt(erasure.id, data, room.steps, codes, kept_until, finished)
+        return {**data, "status": COMPLETE, "finished": finished, "receipt": made}
+
+    document = await _change(room, erasure.id, closed)
+    log("INFO", "erasure complete", erasure=erasure.id, retailer=erasure.retailer.id, customers=len(customers))
+    return document
+
+
+def kept_days(retailer: Retailer) -> int:
+    """How long a suppression stays; the purge reads the same declaration."""
+    assert SUPPRESSIONS.contract is not None
+    return retailer.contract.days(SUPPRESSIONS.contract)
+
+
+async def _record(room: Room, id: str, step: Step, change: Callable[[Progress], Progress]) -> Document:
+    def changed(data: dict[str, Any]) -> dict[str, Any]:
+        if data["status"] == COMPLETE:
+            return data
+        return with_progress(data, step.store, change(progress_of(data, step.store)))
+
+    return await _change(room, id, changed)
+
+
+async def _change(room: Room, id: str, change: Change) -> Document:
+    for _ in range(_ATTEMPTS):
+        document = await _newest(room, id)
+        data = change(document.data)
+        if data == document.data or await room.documents.replace(ERASURES, document, data):
+            return Document(id, data, document.stamp)
+    raise Contended
+
+
+async def _newest(room: Room, id: str) -> Document:
+    document = await room.documents.get(ERASURES, id)
+    if document is None:
+        raise LookupError("the request's document is gone while the request runs; nothing more is recorded")
+    return document

@@ -1,0 +1,74 @@
+"""A warehouse in memory that knows the few statements of erasure and retention, and refuses every other.
+
+That BigQuery understands the same statements the same way is the business of `tests/contracts/test_cold_removal.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from layers.facts import Table
+from layers.stores.bigquery.port import Parameter, Row, Unavailable
+
+_FROM = r"FROM `contract\.(\w+)\.(\w+)`"
+_SHOPPERS = re.compile(_FROM + r" WHERE shopper IN UNNEST\(@shoppers\)$")
+_CUTOFF = re.compile(_FROM + r" WHERE `at` < @cutoff$")
+_ALL = re.compile(_FROM + r"$")
+
+
+class ColdFacts:
+    """Attributes:
+    tables: rows by (dataset, stored name); a statement about a table that is not there fails. down: as the others'.
+    """
+
+    def __init__(self, dataset: str, tables: Sequence[Table]) -> None:
+        self.tables: dict[tuple[str, str], list[dict[str, Any]]] = {(dataset, t.stored_as): [] for t in tables}
+        self.down = False
+
+    def full_name(self, dataset: str) -> str:
+        return f"contract.{dataset}"
+
+    def pages(
+        self, sql: str, parameters: Mapping[str, Parameter] | None = None, page_size: int | None = 1000
+    ) -> Iterator[list[dict[str, Any]]]:
+        rows = self.query(sql, parameters)
+        yield from (rows[first : first + (page_size or 1)] for first in range(0, len(rows), page_size or 1))
+
+    def replace(self, dataset: str, table: Table, rows: Sequence[Row]) -> None:
+        raise AssertionError(f"nothing here replaces {dataset}.{table.name}, least of all by {len(rows)} rows")
+
+    def _select(
+        self, sql: str, parameters: Mapping[str, Parameter] | None
+    ) -> tuple[list[dict[str, Any]], Callable[[dict[str, Any]], bool]]:
+        if self.down:
+            raise Unavailable("the fake is down")
+        given: Mapping[str, Any] = parameters or {}
+        if match := _SHOPPERS.search(sql):
+            shoppers = set(given["shoppers"])
+            return self.tables[match[1], match[2]], lambda row: row["shopper"] in shoppers
+        if match := _CUTOFF.search(sql):
+            cutoff: datetime = given["cutoff"]
+            return self.tables[match[1], match[2]], lambda row: row["at"] < cutoff
+        if match := _ALL.search(sql):
+            return self.tables[match[1], match[2]], lambda _: True
+        raise AssertionError(f"a statement that this fake does not know: {sql}")
+
+    def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> list[dict[str, Any]]:
+        rows, holds = self._select(sql, parameters)
+        found = [row for row in rows if holds(row)]
+        if sql.startswith("SELECT COUNT(*) AS found FROM "):
+            return [{"found": len(found)}]
+        if sql.startswith("SELECT COUNT(*) AS kept, MIN(`at`) AS oldest FROM "):
+            return [{"kept": len(found), "oldest": min((row["at"] for row in found), default=None)}]
+        raise AssertionError(f"a statement that this fake does not know: {sql}")
+
+    def execute(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> int:
+        assert sql.startswith("DELETE FROM ") and "WHERE" in sql
+        rows, holds = self._select(sql, parameters)
+        kept = [row for row in rows if not holds(row)]
+        gone = len(rows) - len(kept)
+        rows[:] = kept
+        return gone

@@ -1,0 +1,412 @@
+"""An erasure through its endpoint: who may ask, what is gone, what a kill leaves, and what nobody ever reads."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from starlette.responses import Response
+
+from functions.consent_erasure.handler import answer
+from functions.consent_erasure.room import Room, declared_steps
+from functions.consent_erasure.rules import Fingerprints, suppression_id
+from layers.events.model import PageViewed
+from layers.events.record import encode_record, milliseconds, row_key
+from layers.facts import TABLES
+from layers.privacy.pseudonym import Pseudonymiser
+from layers.retailers import Registry, Retailer, RetentionClass, family
+from layers.stores.bigtable.fake import FakeHotEvents, FakeShopperRows
+from layers.stores.bigtable.port import HotEvent, ShopperRow, Unavailable
+from layers.stores.collections import ERASURES, SUPPRESSIONS
+from layers.stores.firestore.fake import FakeDocuments
+from tests.handlers.asking import ask
+from tests.handlers.cold_facts import ColdFacts
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+KEY = base64.b64encode(bytes(range(32))).decode()
+PSEUDONYM = Pseudonymiser(KEY)
+ERASED, STAYS = ("9250001234567", "9250001234568"), "9250007654321"
+OFFICER, STRANGER, OTHER_OFFICER = "officer@demo.example", "who@demo.example", "officer@other.example"
+
+
+def shop(id: str, officer: str) -> Retailer:
+    return Retailer(
+        id=id, name=id, write_key=f"{id}-write" * 2, read_key=f"{id}-read" * 2, origins=(), compliance=(officer,)
+    )
+
+
+DEMO, OTHER = shop("demo", OFFICER), shop("other", OTHER_OFFICER)
+REGISTRY = Registry([DEMO, OTHER])
+
+
+def bearer(email: str) -> dict[str, str]:
+    claims = base64.urlsafe_b64encode(json.dumps({"email": email, "email_verified": True}).encode()).decode()
+    return {"authorization": f"Bearer e30.{claims.rstrip('=')}.SIGNATURE_REMOVED_BY_GOOGLE"}
+
+
+def clock() -> Iterator[datetime]:
+    moment = NOW
+    while True:
+        yield moment
+        moment += timedelta(seconds=1)
+
+
+class Office:
+    """A room on fakes, where three shoppers of one retailer stand in every store."""
+
+    def __init__(self) -> None:
+        self.events, self.rows = FakeHotEvents(), FakeShopperRows()
+        self.documents, self.facts = FakeDocuments(), ColdFacts(DEMO.dataset, TABLES)
+        self.room = Room(
+            REGISTRY,
+            {"demo": KEY, "other": base64.b64encode(bytes(32)).decode()},
+            declared_steps(REGISTRY),
+            self.documents,
+            self.events,
+            self.rows,
+            self.facts,
+        )
+        self.times = clock()
+
+    async def filled(self) -> Office:
+        for customer in (*ERASED, STAYS):
+            shopper = PSEUDONYM(customer)
+            for number in range(3):
+                await self.events.write([event(shopper, f"{customer[-4:]}-{number:05d}")])
+            await self.rows.write_parameters("demo", [(shopper, b"{}")], 1)
+            await self.rows.write_consent("demo", shopper, 1, b"{}")
+            for table in TABLES:
+                if table.holds_shoppers:
+                    self.facts.tables[DEMO.dataset, table.stored_as] += [{"shopper": shopper}, {"shopper": shopper}]
+        return self
+
+    async def post(
+        self, body: object | None = None, email: str = OFFICER, headers: dict[str, str] | None = None
+    ) -> Response:
+        body = {"retailer": "demo", "reference": "R-1", "customers": list(ERASED)} if body is None else body
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"content-type": "application/json", **bearer(email), **(headers or {})}
+        return await answer(ask("POST", "/v1/erasures", data, sent), self.room, lambda: next(self.times))
+
+    async def get(self, path: str, email: str = OFFICER) -> Response:
+        return await answer(ask("GET", path, headers=bearer(email)), self.room, lambda: next(self.times))
+
+    async def residue(self, customer: str) -> int:
+        """What is left of a shopper, past the project's own steps."""
+        shopper = PSEUDONYM(customer)
+        documents = repr(self.documents.collections)
+        hot = [key for key in (*self.events.rows, *self.rows.rows) if shopper.encode() in key]
+        cold = [row for rows in self.facts.tables.values() for row in rows if row["shopper"] == shopper]
+        return len(hot) + len(cold) + documents.count(shopper) + documents.count(customer)
+
+
+def event(shopper: str, id: str) -> HotEvent:
+    seen = PageViewed(id=id, at=NOW - timedelta(days=1), page="/")
+    line = encode_record(shopper, "s", "web", NOW, b"{}")
+    return HotEvent(
+        row_key("demo", shopper, seen.at, id), family(RetentionClass.BROWSING, 395), milliseconds(seen.at), line
+    )
+
+
+def body_of(response: Response) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(bytes(response.body))
+    return found
+
+
+async def test_a_shopper_is_gone_from_every_store_and_the_others_stay() -> None:
+    office = await Office().filled()
+    before = await office.residue(STAYS)
+    response = await office.post()
+    told = body_of(response)
+    assert (response.status_code, told["status"]) == (202, "complete")
+    assert [await office.residue(customer) for customer in ERASED] == [0, 0]
+    assert await office.residue(STAYS) == before > 0
+    receipt = body_of(await office.get(told["receipt_url"]))
+    numbers = {store["store"]: (store["found"], store["deleted"], store["remaining"]) for store in receipt["stores"]}
+    assert numbers.pop("bigtable:events") == (6, 6, 0)
+    assert numbers.pop("bigtable:shoppers") == (2, 2, 0)
+    assert set(numbers) == {f"bigquery:{table.stored_as}" for table in TABLES if table.holds_shoppers}
+    assert set(numbers.values()) == {(4, 4, 0)}
+
+
+async def test_the_receipt_and_the_documents_name_nobody() -> None:
+    office = await Office().filled()
+    told = body_of(await office.post())
+    receipt = bytes((await office.get(told["receipt_url"])).body).decode()
+    for customer in ERASED:
+        assert customer not in receipt and PSEUDONYM(customer) not in receipt
+        assert Fingerprints(KEY, told["id"]).of_customer(customer) in receipt, "who has the key can prove whom it means"
+    stored = office.documents.collections[SUPPRESSIONS.name]
+    assert set(stored) == {suppression_id("demo", PSEUDONYM(customer)) for customer in ERASED}
+    assert all(document.data == {"retailer": "demo", "since": NOW} for document in stored.values())
+
+
+async def test_nothing_personal_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    office = await Office().filled()
+    await office.post()
+    await office.post({"retailer": "demo", "reference": "R-2", "customers": ["jane@example.org"]})
+    said = "".join(capsys.readouterr())
+    assert "erasure complete" in said
+    for secret in (*ERASED, *map(PSEUDONYM, ERASED), "jane", OFFICER, "R-1"):
+        assert secret not in said
+
+
+async def test_asking_again_changes_nothing_and_answers_the_same() -> None:
+    office = await Office().filled()
+    first = body_of(await office.post())
+    receipt = body_of(await office.get(first["receipt_url"]))
+    again = await office.post({"retailer": "demo", "reference": "R-1", "customers": list(reversed(ERASED))})
+    assert (again.status_code, body_of(again)) == (202, first)
+    assert body_of(await office.get(first["receipt_url"])) == receipt
+
+
+async def test_a_reference_names_one_list_of_customers() -> None:
+    office = await Office().filled()
+    await office.post()
+    left = await office.residue(STAYS)
+    other = await office.post({"retailer": "demo", "reference": "R-1", "customers": [STAYS]})
+    assert other.status_code == 409 and body_of(other)["type"].endswith("reference-used")
+    assert await office.residue(STAYS) == left
+
+
+async def test_a_second_request_for_an_erased_shopper_finds_nothing_and_renews_the_suppression() -> None:
+    office = await Office().filled()
+    await office.post()
+    told = body_of(await office.post({"retailer": "demo", "reference": "R-2", "customers": [ERASED[0]]}))
+    receipt = body_of(await office.get(told["receipt_url"]))
+    assert {store["found"] for store in receipt["stores"]} == {0}
+    since = office.documents.collections[SUPPRESSIONS.name][suppression_id("demo", PSEUDONYM(ERASED[0]))].data["since"]
+    assert since > NOW
+
+
+class Killed(BaseException):
+    """No handler catches it: the process is gone."""
+
+
+class Dying:
+    """Passes every call on to a store, until the nth of all stores, which ends the process before or after it."""
+
+    def __init__(self, store: Any, left: list[int], after: bool) -> None:
+        self._store, self._left, self._after = store, left, after
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._store, name)
+        if name == "full_name":
+            return call
+        if isinstance(self._store, ColdFacts):
+
+            def blocking(*arguments: Any) -> Any:
+                dies = self._due()
+                if dies and not self._after:
+                    raise Killed
+                answered = call(*arguments)
+                if dies:
+                    raise Killed
+                return answered
+
+            return blocking
+
+        async def mortal(*arguments: Any, **named: Any) -> Any:
+            # A real store lets other requests run meanwhile; the ones in memory never do.
+            await asyncio.sleep(0)
+            dies = self._due()
+            if dies and not self._after:
+                raise Killed
+            answered = await call(*arguments, **named)
+            if dies:
+                raise Killed
+            return answered
+
+        return mortal
+
+    def _due(self) -> bool:
+        self._left[0] -= 1
+        return self._left[0] == 0
+
+
+STORES = ("documents", "hot_events", "shopper_rows", "warehouse")
+
+
+def dying(room: Room, left: list[int], after: bool) -> Room:
+    stores: dict[str, Any] = {name: Dying(getattr(room, name), left, after) for name in STORES}
+    return replace(room, **stores)
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_kill_at_any_call_is_resumed_by_the_same_request(after: bool) -> None:
+    whole = await Office().filled()
+    expected = body_of(await whole.get(body_of(await whole.post())["receipt_url"]))
+    calls = 0
+    while True:
+        calls += 1
+        office = await Office().filled()
+        sound, left = office.room, [calls]
+        office.room = dying(sound, left, after)
+        try:
+            await office.post()
+        except Killed:
+            pass
+        else:
+            break
+        office.room = sound
+        told = body_of(await office.post())
+        assert told["status"] == "complete", f"killed at call {calls}"
+        assert [await office.residue(customer) for customer in ERASED] == [0, 0]
+        receipt = body_of(await office.get(told["receipt_url"]))
+        for was, now in zip(expected["stores"], receipt["stores"], strict=True):
+            assert [now[name] for name in ("store", "found", "deleted", "remaining")] == [
+                was[name] for name in ("store", "found", "deleted", "remaining")
+            ], f"killed at call {calls}"
+    assert calls > 100, "the kill reached every call of a whole run"
+
+
+def test_every_store_of_the_room_can_die() -> None:
+    assert set(STORES) == {field.name for field in fields(Room)} - {"registry", "keys", "steps"}
+
+
+async def test_a_store_that_is_down_stops_it_and_the_status_shows_how_far_it_came() -> None:
+    office = await Office().filled()
+    office.facts.down = True
+    with pytest.raises(Exception, match="down"):
+        await office.post()
+    id = next(iter(office.documents.collections[ERASURES.name]))
+    status = body_of(await office.get(f"/v1/erasures/{id}"))
+    assert status["status"] == "running" and status["finished"] is None
+    progress = {store["store"]: store for store in status["stores"]}
+    assert progress["bigtable:events"]["finished"] and progress["bigtable:events"]["deleted"] == 6
+    assert progress["bigquery:cooled_orders"]["finished"] is None
+    missing = await office.get(f"/v1/erasures/{id}/receipt")
+    assert missing.status_code == 404 and body_of(missing)["type"].endswith("no-receipt-yet")
+    office.facts.down = False
+    assert body_of(await office.post())["status"] == "complete"
+
+
+class Late(FakeHotEvents):
+    """Of every shopper deleted, some events come in again, as from a queue that is still full."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
+        gone = await super().delete_shopper(retailer_id, shopper)
+        if self.times > 0:
+            self.times -= 1
+            await self.write([event(shopper, f"late-{self.times:04d}")])
+        return gone
+
+
+async def test_late_arrivals_are_erased_too() -> None:
+    office = Office()
+    office.events = Late(2)
+    office.room = replace(office.room, hot_events=office.events)
+    await office.filled()
+    told = body_of(await office.post())
+    receipt = body_of(await office.get(told["receipt_url"]))
+    events = next(store for store in receipt["stores"] if store["store"] == "bigtable:events")
+    assert (events["found"], events["deleted"], events["remaining"]) == (8, 8, 0)
+    assert await office.residue(ERASED[0]) == 0
+
+
+async def test_what_keeps_coming_makes_it_incomplete_and_never_a_receipt() -> None:
+    office = Office()
+    office.events = Late(10**6)
+    office.room = replace(office.room, hot_events=office.events)
+    await office.filled()
+    told = body_of(await office.post())
+    assert told["status"] == "incomplete"
+    assert (await office.get(told["receipt_url"])).status_code == 404
+    status = body_of(await office.get(told["status_url"]))
+    events = next(store for store in status["stores"] if store["store"] == "bigtable:events")
+    assert events["remaining"] == 2 and events["found"] == events["deleted"] + 2
+    office.events.times = 0
+    assert body_of(await office.post())["status"] == "complete"
+
+
+async def test_two_runs_at_once_end_with_one_right_receipt() -> None:
+    office = await Office().filled()
+    office.room = dying(office.room, [10**9], False)
+    first, second = await asyncio.gather(office.post(), office.post())
+    assert body_of(first)["status"] == body_of(second)["status"] == "complete"
+    receipt = body_of(await office.get(body_of(first)["receipt_url"]))
+    assert all(store["found"] == store["deleted"] and store["remaining"] == 0 for store in receipt["stores"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "email", "body", "status", "kind"),
+    [
+        ({"authorization": ""}, OFFICER, None, 401, "not-identified"),
+        ({"authorization": "Bearer nonsense"}, OFFICER, None, 401, "not-identified"),
+        ({}, STRANGER, None, 403, "not-your-retailer"),
+        ({}, OTHER_OFFICER, None, 403, "not-your-retailer"),
+        ({}, OFFICER, {"retailer": "nobody", "reference": "R", "customers": ["1"]}, 403, "not-your-retailer"),
+        ({"x-serverless-authorization": bearer(STRANGER)["authorization"]}, OFFICER, None, 403, "not-your-retailer"),
+        ({"content-type": "text/plain"}, OFFICER, None, 415, "content-type"),
+        ({}, OFFICER, b"{", 400, "invalid-request"),
+        (
+            {},
+            OFFICER,
+            {"retailer": "demo", "reference": "R", "customers": ["1"], "name": "Jane"},
+            400,
+            "invalid-request",
+        ),
+        ({}, OFFICER, b" " * 200_000, 413, "body-too-large"),
+    ],
+)
+async def test_a_refusal_says_why_and_erases_nothing(
+    headers: dict[str, str], email: str, body: object, status: int, kind: str
+) -> None:
+    office = await Office().filled()
+    response = await office.post(body, email, headers)
+    assert response.status_code == status
+    assert response.media_type == "application/problem+json" and body_of(response)["type"].endswith("/" + kind)
+    assert await office.residue(ERASED[0]) > 0 and office.documents.collections == {}
+
+
+async def test_a_retailer_sees_only_its_own_requests() -> None:
+    office = await Office().filled()
+    told = body_of(await office.post())
+    for url in (told["status_url"], told["receipt_url"]):
+        assert (await office.get(url, OTHER_OFFICER)).status_code == 404
+        assert (await office.get(url, STRANGER)).status_code == 404
+        assert (await office.get(url)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/erasures/..", "/v1/erasures/" + "a" * 32 + "/more", "/x/v1/erasures/a"]
+)
+async def test_other_paths_hold_nothing(path: str) -> None:
+    assert (await Office().get(path)).status_code == 404
+
+
+async def test_other_methods_do_nothing() -> None:
+    office = Office()
+    assert (await office.get("/v1/erasures")).status_code == 405
+    response = await answer(
+        ask("DELETE", "/v1/erasures/" + "a" * 32, headers=bearer(OFFICER)), office.room, lambda: NOW
+    )
+    assert response.status_code == 405
+
+
+async def test_expired_rows_that_no_reader_shows_are_erased_too() -> None:
+    office = Office()
+    shopper = PSEUDONYM(ERASED[0])
+    old = NOW - timedelta(days=4000)
+    key = row_key("demo", shopper, old, "event-old")
+    await office.events.write([HotEvent(key, "browsing_395d", milliseconds(old), b"{}")])
+    assert body_of(await office.post())["status"] == "complete"
+    assert office.events.rows == {}
+    assert await office.rows.read("demo", shopper) == ShopperRow()
+
+
+async def test_the_first_error_of_a_store_is_what_is_raised() -> None:
+    office = await Office().filled()
+    office.events.down = True
+    with pytest.raises(Unavailable):
+        await office.post()
