@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -11,29 +11,42 @@ from layers.facts import Table
 
 Value = str | int | float | bool | datetime | Decimal | None
 Row = Mapping[str, Value]
+Columns = Mapping[str, Sequence[Value]]
+"""Rows turned on their side: one sequence a column, all of one length. A column that is not there is NULL. An event
+with ten lines costs a few list extensions this way, and a hundred dictionary entries as rows."""
 Parameter = str | int | float | bool | datetime | Sequence[str]
 
 
 class FactWriter(Protocol):
     """Appends rows; at least once, so a caller may repeat a call that failed."""
 
-    async def append(self, dataset: str, table: Table, rows: Sequence[Row]) -> None:
+    async def append(self, dataset: str, table: Table, columns: Columns) -> None:
         """Durable when it returns.
 
         Args:
-            dataset: the retailer's dataset id. rows: by column name; a missing column is NULL.
+            dataset: the retailer's dataset id. columns: NUMERIC ones take float, int or Decimal, kept to nine decimal
+                places (BigQuery's own scale); TIMESTAMP ones take datetimes with an offset.
 
         Raises:
             Unavailable: transient; the caller may repeat.
-            RowsRefused: no retry can mend it.
+            RowsRefused: no retry can mend it; nothing of this call was written.
         """
 
 
 class Warehouse(Protocol):
-    """Runs SQL. Blocking: a handler calls it through `asyncio.to_thread`."""
+    """Runs SQL. Blocking: a handler calls it through `asyncio.to_thread`.
+
+    Every method raises `Unavailable` where a later call may succeed; a statement that is wrong raises the client's own
+    error.
+    """
 
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> list[dict[str, Any]]:
         """Rows by column name. `{dataset}` never comes from a request; values are always parameters."""
+
+    def pages(
+        self, sql: str, parameters: Mapping[str, Parameter] | None = None, page_size: int | None = 1000
+    ) -> Iterator[list[dict[str, Any]]]:
+        """The same rows, some at a time: a result of any size in bounded memory, for one run of the statement."""
 
     def execute(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> int:
         """A DML statement; the number of rows it changed."""
@@ -50,4 +63,12 @@ class Unavailable(Exception):
 
 
 class RowsRefused(Exception):
-    """The warehouse will never take these rows. The message names columns and rules, never a value."""
+    """The warehouse will never take these rows. The message names columns and rules, never a value.
+
+    Attributes:
+        rows: which rows of the call, from 0; empty where the warehouse does not say which.
+    """
+
+    def __init__(self, message: str, rows: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.rows = tuple(rows)
