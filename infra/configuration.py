@@ -1,0 +1,173 @@
+"""What a stack says of itself in `Pulumi.<stack>.yaml`, checked before the first resource is made.
+
+Owns the keys, their rules, and errors that name the file, the key and the remedy. Does not own a retailer's fields:
+`layers.retailers` reads those, by the same rules in the cloud and here.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+import msgspec
+
+from layers.retailers import InvalidRetailer, Registry, Retailer, RetentionClass
+
+_GCP_ID = r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$"
+_REGION = r"^[a-z]+-[a-z]+[0-9]+$"
+
+Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
+
+ACCEPTED_DAYS = {RetentionClass.BROWSING: 760, RetentionClass.DECISIONS: 760, RetentionClass.TRANSACTIONS: 1096}
+"""The longest delays that the CNIL accepts without a case of one's own: 25 months for what a tracker collected
+(guidelines of 17 September 2020 on cookies and other trackers, no. 2020-091), 3 years after the last activity for a
+customer's transactions (reference framework on managing commercial activities, 3 February 2022). Decisions follow from
+browsing. Gondola counts from the event and never from the last activity, so it stays on the short side."""
+
+
+class InvalidConfiguration(ValueError):
+    """A stack file that breaks a rule. The message names the file, the key, and what to do."""
+
+
+class Nodes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Bigtable nodes: `fixed`, or autoscaling between `min` and `max` at `cpu_target` per cent."""
+
+    fixed: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
+    min: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
+    max: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
+    cpu_target: Annotated[int, msgspec.Meta(ge=10, le=80)] = 60
+
+    def __post_init__(self) -> None:
+        if (self.fixed is None) == (self.min is None and self.max is None):
+            raise ValueError("say either `fixed`, or `min` and `max`")
+        if self.fixed is None and (self.min is None or self.max is None or self.min > self.max):
+            raise ValueError("`min` and `max` are both needed, and `min` is at most `max`")
+
+
+class _Plain(msgspec.Struct, frozen=True):
+    """The keys that are no retailers, by their names in the file."""
+
+    project: Annotated[str, msgspec.Meta(pattern=_GCP_ID)] = msgspec.field(name="gcp:project")
+    region: Annotated[str, msgspec.Meta(pattern=_REGION)] = msgspec.field(name="gcp:region")
+    zone: Annotated[str, msgspec.Meta(pattern=_REGION[:-1] + "-[a-z]$")] = msgspec.field(name="gondola:bigtableZone")
+    nodes: Nodes = msgspec.field(name="gondola:bigtableNodes")
+    analytics_location: str = msgspec.field(name="gondola:analyticsLocation")
+    documents_location: str = msgspec.field(name="gondola:documentsLocation")
+    protected: bool = msgspec.field(name="gondola:protected")
+    notification_channels: tuple[str, ...] = msgspec.field(name="gondola:notificationChannels")
+    retired_delays: dict[RetentionClass, tuple[Days, ...]] = msgspec.field(name="gondola:retiredDelays")
+
+
+RETAILERS_KEY = "gondola:retailers"
+KEYS = (*(field.encode_name for field in msgspec.structs.fields(_Plain)), RETAILERS_KEY)
+"""Every key that a stack file holds, all required: a default nobody wrote is a default nobody chose."""
+
+
+class Stack(msgspec.Struct, frozen=True):
+    """One deployment.
+
+    Attributes:
+        name: of the Pulumi stack. project, region: Google Cloud's.
+        zone: of the Bigtable cluster. nodes: how it scales.
+        analytics_location: of the BigQuery datasets. documents_location: of the Firestore databases.
+        protected: whether stores refuse to be deleted.
+        notification_channels: who hears of an alert; full names of Cloud Monitoring channels.
+        retired_delays: days of former contracts, by retention class, whose families still hold events.
+        retailers: in the file's order.
+    """
+
+    name: str
+    project: str
+    region: str
+    zone: str
+    nodes: Nodes
+    analytics_location: str
+    documents_location: str
+    protected: bool
+    notification_channels: tuple[str, ...]
+    retired_delays: dict[RetentionClass, tuple[int, ...]]
+    retailers: tuple[Retailer, ...]
+
+
+def parse(name: str, values: Mapping[str, object]) -> Stack:
+    """Checks a stack's values.
+
+    Args:
+        name: of the stack. values: by key, as plain data.
+
+    Raises:
+        InvalidConfiguration: a key is missing, unknown or wrong, or a retailer breaks a rule.
+    """
+    file = f"Pulumi.{name}.yaml"
+    unknown = sorted(key for key in values if key.startswith("gondola:") and key not in KEYS)
+    if unknown:
+        raise InvalidConfiguration(
+            f"{file}: nobody reads {', '.join(unknown)}, so it would change nothing; "
+            f"correct the name or remove it. Known keys: {', '.join(KEYS)}."
+        )
+    missing = [key for key in KEYS if values.get(key) is None]
+    if missing:
+        raise InvalidConfiguration(
+            f"{file}: {', '.join(missing)} is missing, so nothing can be deployed; add it (Pulumi.dev.yaml shows each)."
+        )
+    try:
+        plain = msgspec.convert({key: values[key] for key in KEYS if key != RETAILERS_KEY}, type=_Plain)
+    except msgspec.ValidationError as error:
+        raise InvalidConfiguration(
+            f"{file}: {error}; nothing is deployed. infra/configuration.py lists every key and its rule."
+        ) from None
+    return Stack(name=name, retailers=_retailers(file, values[RETAILERS_KEY], plain), **msgspec.structs.asdict(plain))
+
+
+def _retailers(file: str, entries: object, plain: _Plain) -> tuple[Retailer, ...]:
+    if not isinstance(entries, list) or not entries:
+        raise InvalidConfiguration(
+            f"{file}: {RETAILERS_KEY} holds no retailer, so no function would serve anybody; add a list of entries."
+        )
+    found: list[Retailer] = []
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, Mapping):
+            raise InvalidConfiguration(f"{file}, {RETAILERS_KEY}[{index}]: write a mapping of fields, not {entry!r}.")
+        where = f"{file}, {RETAILERS_KEY}[{index}] (retailer {entry.get('id', 'without an id')!r})"
+        try:
+            retailer = Retailer.parse(entry, where)
+        except InvalidRetailer as error:
+            raise InvalidConfiguration(str(error)) from None
+        if retailer.timezone not in zoneinfo.available_timezones():
+            raise InvalidConfiguration(
+                f"{where}: timezone {retailer.timezone!r} is no IANA name, so its days have no limits; "
+                "write one such as Europe/Paris."
+            )
+        if retailer.feed and not retailer.feed.role_arn:
+            raise InvalidConfiguration(
+                f"{where}: feed.role_arn is missing, so its bucket could only be read with a key, which Gondola never "
+                f"holds; write the AWS role that trusts {plain.project}'s `feeds` account."
+            )
+        found.append(retailer)
+    try:
+        Registry(found)
+    except InvalidRetailer as error:
+        raise InvalidConfiguration(f"{file}, {RETAILERS_KEY}: {error}") from None
+    return tuple(found)
+
+
+def warnings(stack: Stack) -> tuple[str, ...]:
+    """What is allowed and yet unwise: a contract longer than the CNIL accepts without a case of one's own."""
+    return tuple(
+        f"Pulumi.{stack.name}.yaml, retailer {retailer.id!r}: contract.{retention.value} is "
+        f"{retailer.contract.days(retention)} days, beyond the {longest} that the CNIL accepts; "
+        "shorten it, or keep the retailer's own legal case at hand."
+        for retailer in stack.retailers
+        for retention, longest in ACCEPTED_DAYS.items()
+        if retailer.contract.days(retention) > longest
+    )
+
+
+def read(name: str, get: Callable[[str, str], object]) -> Stack:
+    """Reads the stack that Pulumi runs.
+
+    Args:
+        get: the value of (namespace, key) as plain data, None where there is none.
+    """
+    return parse(name, {key: get(*key.split(":", 1)) for key in KEYS})

@@ -1,0 +1,51 @@
+"""The environment of a function, from its needs; the names are those that its composition root reads.
+
+A secret never stands here as a value: it is a reference to a version in Secret Manager.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from infra.configuration import Stack
+from infra.declared import needs
+from infra.retailer_secrets import Secret, Secrets
+from layers.declarations import Calls, Documents, Function, HotTable, RetailerSecret, Topic, settings
+
+ASGI = {"FUNCTION_USE_ASGI": "true"}
+"""All functions are asynchronous; without it functions-framework would run them under WSGI."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Full names of what exists, by the name a need says; addresses of services by function."""
+
+    tables: Mapping[str, pulumi.Output[str]]
+    topics: Mapping[str, pulumi.Output[str]]
+    databases: Mapping[str, pulumi.Output[str]]
+    addresses: Mapping[str, pulumi.Output[str]]
+
+
+def values(stack: Stack, function: Function, made: Made) -> dict[str, pulumi.Input[str]]:
+    """The plain values by name."""
+    found: dict[str, Any] = {**ASGI, settings.PROJECT: stack.project, settings.STACK: stack.name}
+    found |= {settings.retailer(retailer.id): retailer.to_json() for retailer in stack.retailers}
+    found |= {settings.hot_table(need.name): made.tables[need.name] for need in needs(function, HotTable)}
+    found |= {settings.topic(need.name): made.topics[need.name] for need in needs(function, Topic)}
+    found |= {settings.documents(need.database): made.databases[need.database] for need in needs(function, Documents)}
+    found |= {settings.url(need.function): made.addresses[need.function] for need in needs(function, Calls)}
+    return dict(sorted(found.items()))
+
+
+def references(stack: Stack, function: Function, held: Secrets) -> dict[str, Secret]:
+    """The secrets by the name of the value that will hold them."""
+    found = {
+        settings.secret(need.kind, retailer.id): held[need.kind, retailer.id]
+        for need in needs(function, RetailerSecret)
+        for retailer in stack.retailers
+    }
+    return dict(sorted(found.items()))

@@ -1,0 +1,63 @@
+"""Firestore: the databases, and who may use which.
+
+Firestore has no grant on a database, only on the project; a condition on the resource's name narrows it to one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi_gcp as gcp
+
+from infra import apis
+from infra.apis import Apis
+from infra.configuration import Stack
+from infra.declared import DATABASES, needs
+from layers.declarations import Access, Documents, Function
+
+ROLES = {Access.READ: "roles/datastore.viewer", Access.WRITE: "roles/datastore.user"}
+
+
+def label(database: str) -> str:
+    """A database's name where brackets are not allowed."""
+    return database.strip("()")
+
+
+def firestore(stack: Stack, on: Apis) -> dict[str, Any]:
+    """The databases by name."""
+    return {
+        name: gcp.firestore.Database(
+            label(name),
+            project=stack.project,
+            name=name,
+            location_id=stack.documents_location,
+            type="FIRESTORE_NATIVE",
+            database_edition="STANDARD",
+            concurrency_mode="PESSIMISTIC",
+            app_engine_integration_mode="DISABLED",
+            point_in_time_recovery_enablement="POINT_IN_TIME_RECOVERY_ENABLED",
+            delete_protection_state="DELETE_PROTECTION_ENABLED" if stack.protected else "DELETE_PROTECTION_DISABLED",
+            deletion_policy="ABANDON" if stack.protected else "DELETE",
+            opts=on.on(apis.FIRESTORE, protect=stack.protected),
+        )
+        for name in DATABASES
+    }
+
+
+def grants(stack: Stack, on: Apis, databases: dict[str, Any], function: Function, member: Any) -> list[Any]:
+    """One grant for each database that the function needs, on that database."""
+    return [
+        gcp.projects.IAMMember(
+            f"{function.service}-{label(need.database)}",
+            project=stack.project,
+            role=ROLES[need.access],
+            member=member,
+            condition=gcp.projects.IAMMemberConditionArgs(
+                title=f"only-database-{label(need.database)}",
+                description=f"Only the Firestore database {need.database}",
+                expression=databases[need.database].id.apply(lambda name: f'resource.name == "{name}"'),
+            ),
+            opts=on.on(apis.PROJECTS),
+        )
+        for need in needs(function, Documents)
+    ]
