@@ -1,0 +1,37 @@
+"""Everything retention_purge needs, made once in the serving process: its composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from layers.declarations import settings
+from layers.declarations.settings import Settings
+from layers.retailers import Registry
+from layers.stores.bigquery.port import Warehouse
+from layers.stores.bigtable.port import HotEvents, ShopperRows
+from layers.stores.firestore.port import Documents
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    registry: Registry
+    documents: Documents
+    hot_events: HotEvents
+    shopper_rows: ShopperRows
+    warehouse: Warehouse
+
+
+async def make() -> Room:
+    from layers.stores.bigquery.warehouse import BigQueryWarehouse
+    from layers.stores.bigtable.events import BigtableHotEvents
+    from layers.stores.bigtable.shoppers import BigtableShopperRows
+    from layers.stores.firestore.documents import FirestoreDocuments
+
+    values = Settings.of_process()
+    return Room(
+        Registry.of_environment(values.values, settings.RETAILER_PREFIX),
+        FirestoreDocuments.of(values),
+        BigtableHotEvents.of(values),
+        BigtableShopperRows.of(values),
+        BigQueryWarehouse.of(values),
+    )

@@ -1,0 +1,180 @@
+"""What must go, and what a run says about it: cut-offs, statements, reports. Pure.
+
+Owns the delays' arithmetic. The delays themselves are the retailer's contract (`layers.retailers`) and the collections'
+own (`layers.stores.collections`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from layers.facts import Table
+from layers.retailers import Retailer, RetentionClass, family
+from layers.stores.collections import Collection
+from layers.stores.tables import EVENT_CLASSES, EVENTS, SHOPPERS, HotTableSpec
+
+BATCH = 1000
+"""Rows deleted by one call: a run that is killed has done whole batches."""
+
+FURTHEST_AHEAD = timedelta(days=3650)
+"""A clock further ahead than the longest contract would remove everything, and nothing removed comes back."""
+
+ACTIVITY = (RetentionClass.BROWSING, RetentionClass.TRANSACTIONS)
+"""The classes that a profile is made of: with the last such event, the profile must go. A consent is no activity."""
+
+
+class ClockTooFarAhead(ValueError):
+    """The run's clock is further ahead than the longest contract."""
+
+
+def checked(now: datetime, really: datetime) -> datetime:
+    """The run's clock. A scheduled time in the past is fine: it removes less.
+
+    Raises:
+        ClockTooFarAhead: see there.
+    """
+    if now - really > FURTHEST_AHEAD:
+        raise ClockTooFarAhead(
+            f"the scheduled time is more than {FURTHEST_AHEAD.days} days ahead of the real one, so every contract "
+            "would have ended and everything would be removed; nothing was. Fire the job with the right time."
+        )
+    return now
+
+
+def cutoff(retailer: Retailer, retention: RetentionClass, now: datetime) -> datetime:
+    """What happened before this moment must go; the moment itself may stay, as the readers say too. In whole
+    milliseconds, since no store of events keeps a finer time.
+    """
+    moment = now - timedelta(days=retailer.contract.days(retention))
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class HotPart:
+    """The rows of one family and one retailer. The family is one that any retailer's contract names: a contract that
+    was shortened leaves older rows in the family of the former delay.
+    """
+
+    family: str
+    retention: RetentionClass
+    cutoff: datetime
+
+    @property
+    def store(self) -> str:
+        return f"bigtable:{EVENTS}/{self.family}"
+
+
+def hot_parts(hot: Iterable[HotTableSpec], retailer: Retailer, now: datetime) -> tuple[HotPart, ...]:
+    """Every family of the table `events`, with this retailer's cut-off.
+
+    Raises:
+        LookupError: a family of no known class: nobody would know when its rows must go.
+    """
+    parts = []
+    for spec in hot:
+        if spec.name == EVENTS:
+            parts += [
+                HotPart(f.name, _class_of(f.name), cutoff(retailer, _class_of(f.name), now)) for f in spec.families
+            ]
+        elif spec.name != SHOPPERS:
+            raise LookupError(f"Bigtable table {spec.name} has no retention rule; add one in functions/retention_purge")
+    return tuple(parts)
+
+
+def _class_of(name: str) -> RetentionClass:
+    for retention in EVENT_CLASSES:
+        if name == family(retention, int(name.rpartition("_")[2].removesuffix("d"))):
+            return retention
+    raise LookupError(f"family {name} is of no retention class; add its rule in functions/retention_purge/rules.py")
+
+
+def cold_parts(tables: Iterable[Table], retailer: Retailer, now: datetime) -> tuple[tuple[Table, datetime], ...]:
+    """Every table that a contract bounds, with its cut-off."""
+    return tuple((t, cutoff(retailer, t.retention, now)) for t in tables if t.retention is not None)
+
+
+# `at` is a reserved word of GoogleSQL, so it stands between backquotes.
+def count_sql(dataset: str, table: Table) -> str:
+    return f"SELECT COUNT(*) AS found FROM `{dataset}.{table.stored_as}` WHERE `at` < @cutoff"
+
+
+def delete_sql(dataset: str, table: Table) -> str:
+    return f"DELETE FROM `{dataset}.{table.stored_as}` WHERE `at` < @cutoff"
+
+
+def kept_sql(dataset: str, table: Table) -> str:
+    return f"SELECT COUNT(*) AS kept, MIN(`at`) AS oldest FROM `{dataset}.{table.stored_as}`"
+
+
+def has_ended(collection: Collection, data: Mapping[str, Any], retailer: Retailer | None, now: datetime) -> bool | None:
+    """Whether a document's delay is over; None where nobody can say: it has no date, or a retailer that is not known
+    here.
+    """
+    since = data.get(collection.dated)
+    if not isinstance(since, datetime):
+        return None
+    if collection.contract is None:
+        return since < now - timedelta(days=collection.days)
+    return None if retailer is None else since < cutoff(retailer, collection.contract, now)
+
+
+class Part(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one store.
+
+    Attributes:
+        store: as in an erasure's receipt. removed: rows or documents that went, or in a dry run would go. kept: that
+            stay.
+        cutoff: RFC 3339. oldest: of what stays, where the store keeps a time.
+        expired: of what stays, older than the contract, read after the removal; the proof is that it is 0.
+        undated: documents of which nobody can say how old they are.
+    """
+
+    store: str
+    removed: int
+    kept: int
+    expired: int
+    cutoff: str | None = None
+    oldest: str | None = None
+    undated: int = 0
+
+
+class Report(msgspec.Struct, frozen=True):
+    """One run over one retailer (or over the collections: retailer `*`).
+
+    Attributes:
+        clean: nothing older than the contract is left.
+    """
+
+    scheduled: str
+    retailer: str
+    dry_run: bool
+    parts: list[Part]
+    clean: bool
+
+
+def report(scheduled: datetime, retailer: str, dry_run: bool, parts: Sequence[Part]) -> Report:
+    return Report(text_of(scheduled), retailer, dry_run, list(parts), all(part.expired == 0 for part in parts))
+
+
+def added_up(made: Report, removed: Mapping[str, int]) -> Report:
+    """With what was removed under this scheduled time in all, by runs that were killed as well.
+
+    Args:
+        removed: by store, as the run's document holds it.
+    """
+    parts = [msgspec.structs.replace(p, removed=removed.get(p.store, p.removed)) for p in made.parts]
+    return msgspec.structs.replace(made, parts=parts)
+
+
+def purge_id(scheduled: datetime, retailer: str) -> str:
+    """The document of a run."""
+    return text_of(scheduled) if retailer == "*" else f"{text_of(scheduled)}:{retailer}"
+
+
+def text_of(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,122 @@
+"""One run: every retailer by its own contract, then the collections; each removal recorded as it is done.
+
+Owns the run's documents. A run that is killed and fired again for the same scheduled time begins with the retailers
+that it had not finished, and its report counts what the killed one had recorded (a deletion and its record are two
+calls, so a kill between them makes `removed` too small; `expired` is read from the stores and is never wrong).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from functions.retention_purge import cold, hot
+from functions.retention_purge.room import Room
+from functions.retention_purge.rules import Part, Report, added_up, cold_parts, hot_parts, purge_id, report
+from layers.facts import TABLES
+from layers.retailers import Retailer
+from layers.shell.log import Severity, failure, log
+from layers.stores.collections import COLLECTIONS, PURGES
+from layers.stores.tables import hot_tables
+
+STACK = "*"
+"""Stands for the retailer in the report over the collections, which are the stack's."""
+
+
+class _Ledger:
+    """What was removed under one scheduled time, for one retailer."""
+
+    def __init__(self, room: Room, scheduled: datetime, retailer: str, removed: dict[str, int]) -> None:
+        self._room, self._scheduled, self._retailer, self.removed = room, scheduled, retailer, removed
+
+    @classmethod
+    async def of(cls, room: Room, scheduled: datetime, retailer: str) -> _Ledger:
+        document = await room.documents.get(PURGES, purge_id(scheduled, retailer))
+        return cls(room, scheduled, retailer, {} if document is None else dict(document.data["removed"]))
+
+    async def add(self, store: str, number: int) -> None:
+        self.removed[store] = self.removed.get(store, 0) + number
+        await self._put(done=False)
+
+    async def close(self, made: Report) -> Report:
+        made = added_up(made, self.removed)
+        await self._put(done=True, report=msgspec.to_builtins(made))
+        return made
+
+    async def _put(self, **more: Any) -> None:
+        data = {"scheduled": self._scheduled, "retailer": self._retailer, "removed": self.removed, **more}
+        await self._room.documents.put(PURGES, purge_id(self._scheduled, self._retailer), data)
+
+
+async def run(room: Room, scheduled: datetime, dry_run: bool) -> tuple[list[Report], list[str]]:
+    """Returns:
+    A report for each retailer and one for the collections, and the retailers whose run broke off; one retailer's
+    trouble does not keep another's data.
+    """
+    reports: list[Report] = []
+    broken: list[str] = []
+    for retailer in await _unfinished_first(room, scheduled):
+        try:
+            reports.append(await _retailer(room, retailer, scheduled, dry_run))
+        except Exception as error:
+            failure("a retailer's purge broke off", error)
+            broken.append(retailer.id)
+    try:
+        reports.append(await _collections(room, scheduled, dry_run))
+    except Exception as error:
+        failure("the collections' purge broke off", error)
+        broken.append(STACK)
+    return reports, broken
+
+
+async def _unfinished_first(room: Room, scheduled: datetime) -> list[Retailer]:
+    done = {}
+    for retailer in room.registry:
+        document = await room.documents.get(PURGES, purge_id(scheduled, retailer.id))
+        done[retailer.id] = document is not None and bool(document.data["done"])
+    return sorted(room.registry, key=lambda retailer: (done[retailer.id], retailer.id))
+
+
+async def _retailer(room: Room, retailer: Retailer, scheduled: datetime, dry_run: bool) -> Report:
+    ledger = await _Ledger.of(room, scheduled, retailer.id)
+    families = hot_parts(hot_tables(room.registry), retailer, scheduled)
+    removed: dict[str, int] = {}
+    for family in families:
+        removed[family.store] = await hot.remove_events(room, retailer, family, dry_run)
+        if not dry_run:
+            await ledger.add(family.store, removed[family.store])
+    kept, profiles = await hot.read_again(room, retailer, families, dry_run)
+    parts = [kept[store].report(number, dry_run) for store, number in removed.items()]
+    parts.append(profiles)
+    if not dry_run:
+        await ledger.add(profiles.store, profiles.removed)
+    for table, cutoff in cold_parts(TABLES, retailer, scheduled):
+        parts.append(await cold.purge_table(room, retailer, table, cutoff, dry_run))
+        if not dry_run:
+            await ledger.add(parts[-1].store, parts[-1].removed)
+    return await _end(ledger, report(scheduled, retailer.id, dry_run, parts))
+
+
+async def _collections(room: Room, scheduled: datetime, dry_run: bool) -> Report:
+    ledger = await _Ledger.of(room, scheduled, STACK)
+    parts: list[Part] = []
+    for collection in COLLECTIONS:
+        if collection.dated:
+            parts.append(await cold.purge_collection(room, collection, scheduled, dry_run))
+            if not dry_run:
+                await ledger.add(parts[-1].store, parts[-1].removed)
+    return await _end(ledger, report(scheduled, STACK, dry_run, parts))
+
+
+async def _end(ledger: _Ledger, made: Report) -> Report:
+    what = "would purge" if made.dry_run else "purged"
+    for part in made.parts:
+        numbers = {"removed": part.removed, "kept": part.kept, "expired": part.expired, "undated": part.undated}
+        severity: Severity = "WARNING" if part.undated or (part.expired and not made.dry_run) else "INFO"
+        if part.removed or severity == "WARNING":
+            log(severity, what, retailer=made.retailer, store=part.store, **numbers)
+    removed = sum(part.removed for part in made.parts)
+    log("INFO", f"{what} all", retailer=made.retailer, removed=removed, stores=len(made.parts), clean=made.clean)
+    return made if made.dry_run else await ledger.close(made)

@@ -1,0 +1,216 @@
+"""Erasure and retention against the stores themselves: the same statements, the same numbers, the same resumption."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from google.api_core.client_options import ClientOptions
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
+
+from functions.consent_erasure import handler as erasure
+from functions.consent_erasure.room import Room as ErasureRoom
+from functions.consent_erasure.room import declared_steps
+from functions.consent_erasure.rules import count_sql, delete_sql
+from functions.retention_purge import handler as purge
+from functions.retention_purge import rules as purge_rules
+from functions.retention_purge.room import Room as PurgeRoom
+from layers.declarations.settings import Settings
+from layers.events.model import Event, OrderLine, OrderPaid, PageViewed
+from layers.events.record import encode_record, milliseconds, row_key
+from layers.facts import TABLES, Table
+from layers.privacy.pseudonym import Pseudonymiser
+from layers.retailers import Registry, Retailer, family
+from layers.stores.bigquery.port import Warehouse
+from layers.stores.bigquery.warehouse import BigQueryWarehouse
+from layers.stores.bigtable.events import BigtableHotEvents
+from layers.stores.bigtable.port import HotEvent
+from layers.stores.bigtable.shoppers import BigtableShopperRows
+from layers.stores.collections import QUARANTINE
+from layers.stores.firestore.documents import FirestoreDocuments
+from tests.handlers.asking import ask
+from tests.handlers.cold_facts import ColdFacts
+
+NOW = datetime(2026, 11, 22, 2, 15, tzinfo=UTC)
+KEY = base64.b64encode(bytes(range(32))).decode()
+OFFICER = "officer@contract.example"
+TABLE = next(table for table in TABLES if table.name == "page_views")
+
+
+@pytest.fixture
+def shop() -> Retailer:
+    return Retailer(
+        id=f"r{uuid.uuid4().hex[:12]}",
+        name="Contract",
+        write_key="w" * 16,
+        read_key="r" * 16,
+        origins=(),
+        compliance=(OFFICER,),
+    )
+
+
+@pytest.fixture
+def warehouse(bigquery_emulator: tuple[str, str], shop: Retailer) -> BigQueryWarehouse:
+    """The retailer's dataset with every table, as infra declares them."""
+    options = ClientOptions(api_endpoint=f"http://{bigquery_emulator[0]}")
+    client = bigquery.Client("contract", AnonymousCredentials(), client_options=options)
+    client.create_dataset(shop.dataset)
+    for table in TABLES:
+        fields = [bigquery.SchemaField(c.name, c.type.value) for c in table.columns]
+        client.create_table(bigquery.Table(f"contract.{shop.dataset}.{table.stored_as}", fields))
+    return BigQueryWarehouse(client)
+
+
+def fill(warehouse: Warehouse, shop: Retailer, table: Table, rows: Sequence[tuple[str, datetime]]) -> None:
+    full = f"{warehouse.full_name(shop.dataset)}.{table.stored_as}"
+    for number, (shopper, at) in enumerate(rows):
+        warehouse.execute(
+            f"INSERT INTO `{full}` (event_id, position, shopper, `at`) VALUES (@id, 0, @shopper, @at)",
+            {"id": f"event-{number:04d}", "shopper": shopper, "at": at},
+        )
+
+
+@pytest.mark.emulators
+def test_bigquery_and_the_fake_understand_the_same_statements(warehouse: BigQueryWarehouse, shop: Retailer) -> None:
+    rows = [("01" + letter * 32, NOW - timedelta(days=days)) for letter in "abc" for days in (1, 10, 100)]
+    fill(warehouse, shop, TABLE, rows)
+    fake = ColdFacts(shop.dataset, TABLES)
+    fake.tables[shop.dataset, TABLE.stored_as] = [{"shopper": shopper, "at": at} for shopper, at in rows]
+    said: list[list[Any]] = []
+    for store in (warehouse, fake):
+        full = store.full_name(shop.dataset)
+        shoppers = {"shoppers": ("01" + "a" * 32, "01" + "z" * 32)}
+        edge = {"cutoff": NOW - timedelta(days=10)}
+        said.append(
+            [
+                store.query(count_sql(full, TABLE), shoppers),
+                store.execute(delete_sql(full, TABLE), shoppers),
+                store.query(count_sql(full, TABLE), shoppers),
+                store.query(purge_rules.count_sql(full, TABLE), edge),
+                store.execute(purge_rules.delete_sql(full, TABLE), edge),
+                store.query(purge_rules.kept_sql(full, TABLE)),
+                store.execute(purge_rules.delete_sql(full, TABLE), {"cutoff": NOW}),
+                store.query(purge_rules.kept_sql(full, TABLE)),
+            ]
+        )
+    assert said[0] == said[1]
+    assert said[0][:3] == [[{"found": 3}], 3, [{"found": 0}]]
+    assert said[0][3:6] == [[{"found": 2}], 2, [{"kept": 4, "oldest": NOW - timedelta(days=10)}]]
+
+
+class World:
+    """Both functions' rooms over the emulators."""
+
+    def __init__(self, shop: Retailer, hot: Settings, documents: FirestoreDocuments, warehouse: Warehouse) -> None:
+        self.shop, self.documents, self.warehouse = shop, documents, warehouse
+        self.events, self.rows = BigtableHotEvents.of(hot), BigtableShopperRows.of(hot)
+        registry = Registry([shop])
+        stores = (documents, self.events, self.rows, warehouse)
+        self.erasure = ErasureRoom(registry, {shop.id: KEY}, declared_steps(registry), *stores)
+        self.purge = PurgeRoom(registry, *stores)
+
+    async def write(self, shopper: str, events: Sequence[Event]) -> None:
+        await self.events.write(
+            [
+                HotEvent(
+                    row_key(self.shop.id, shopper, event.at, event.id),
+                    family(event.retention, self.shop.contract.days(event.retention)),
+                    milliseconds(event.at),
+                    encode_record(shopper, "s", "web", NOW, msgspec.json.encode(event)),
+                )
+                for event in events
+            ]
+        )
+        await self.rows.write_parameters(self.shop.id, [(shopper, b"{}")], 1)
+        await self.rows.swap_state(self.shop.id, shopper, None, b"{}")
+
+    async def ask_erasure(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        claims = base64.urlsafe_b64encode(json.dumps({"email": OFFICER}).encode()).decode().rstrip("=")
+        headers = {"authorization": f"Bearer e30.{claims}.x", "content-type": "application/json"}
+        asked = ask(method, path, json.dumps(body).encode(), headers)
+        response = await erasure.answer(asked, self.erasure, lambda: NOW)
+        found: dict[str, Any] = {"http": response.status_code, **json.loads(bytes(response.body))}
+        return found
+
+
+@pytest.fixture
+async def world(
+    shop: Retailer,
+    bigtable_settings: Settings,
+    firestore_emulator: str,
+    warehouse: BigQueryWarehouse,
+    monkeypatch: pytest.MonkeyPatch,
+) -> World:
+    # The official client reads its emulator's address from the process's environment and from nowhere else.
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_emulator)
+    values = Settings({"GONDOLA_DATABASE_DEFAULT": f"projects/contract/databases/{shop.id}"})
+    return World(shop, bigtable_settings, FirestoreDocuments.of(values), warehouse)
+
+
+@pytest.mark.emulators
+async def test_an_erasure_stops_is_resumed_and_leaves_nothing(world: World) -> None:
+    customers, pseudonym = ["900", "901", "902"], Pseudonymiser(KEY)
+    for customer in customers:
+        shopper = pseudonym(customer)
+        views = [PageViewed(id=f"view-{n:05d}", at=NOW - timedelta(minutes=n), page="/") for n in range(50)]
+        await world.write(shopper, views)
+        fill(world.warehouse, world.shop, TABLE, [(shopper, NOW)] * 2)
+    body = {"retailer": world.shop.id, "reference": "R-1", "customers": customers[:2]}
+
+    down = ColdFacts(world.shop.dataset, TABLES)
+    down.down = True
+    sound, world.erasure = world.erasure, replace(world.erasure, warehouse=down)
+    with pytest.raises(Exception, match="down"):
+        await world.ask_erasure("POST", "/v1/erasures", body)
+    world.erasure = sound
+    told = await world.ask_erasure("POST", "/v1/erasures", body)
+    assert (told["http"], told["status"]) == (202, "complete")
+    assert await world.ask_erasure("POST", "/v1/erasures", body) == told
+    receipt = await world.ask_erasure("GET", told["receipt_url"])
+    numbers = {s["store"]: (s["found"], s["deleted"], s["remaining"]) for s in receipt["stores"]}
+    assert numbers["bigtable:events"] == (100, 100, 0) and numbers["bigtable:shoppers"] == (2, 2, 0)
+    assert numbers[f"bigquery:{TABLE.stored_as}"] == (4, 4, 0)
+    status = await world.ask_erasure("GET", told["status_url"])
+    assert status["requested"] == "2026-11-22T02:15:00.000Z" == status["finished"]
+    left = [key async for key in world.events.keys(world.shop.id)]
+    assert len(left) == 50 and all(pseudonym("902").encode() in key for key in left)
+    assert [key async for key in world.rows.keys(world.shop.id)] == [f"{world.shop.id}#{pseudonym('902')}".encode()]
+
+
+@pytest.mark.emulators
+async def test_a_purge_removes_thousands_while_it_reads_and_proves_it(world: World) -> None:
+    anne, bert, old = "01" + "a" * 32, "01" + "b" * 32, NOW - timedelta(days=396)
+    await world.write(anne, [PageViewed(id=f"view-{n:05d}", at=old, page="/") for n in range(5000)])
+    order = OrderPaid(id="order-one", at=old, order="o", total=1, lines=(OrderLine("p", 1),))
+    await world.write(anne, [order])
+    await world.write(bert, [PageViewed(id="view-bert", at=old, page="/")])
+    fill(world.warehouse, world.shop, TABLE, [(anne, old), (anne, NOW)])
+    await world.documents.put(QUARANTINE, "old", {"at": NOW - timedelta(days=91), "retailer": world.shop.id})
+
+    async def fire(query: str = "") -> dict[str, Any]:
+        asked = ask("POST", "/", headers={"x-cloudscheduler-scheduletime": NOW.isoformat()}, query=query)
+        response = await purge.answer(asked, world.purge, NOW)
+        assert response.status_code == 200
+        parts = [part for report in json.loads(bytes(response.body))["reports"] for part in report["parts"]]
+        return {part["store"]: (part["removed"], part["kept"], part["expired"]) for part in parts}
+
+    dry = await fire("dry_run=true")
+    wet = await fire()
+    for store, (removed, kept) in {
+        "bigtable:events/browsing_395d": (5001, 0),
+        "bigtable:events/transactions_1095d": (0, 1),
+        "bigtable:shoppers": (1, 1),
+        f"bigquery:{TABLE.stored_as}": (1, 1),
+        "firestore:quarantine": (1, 0),
+    }.items():
+        assert dry[store] == (removed, kept, removed) and wet[store] == (removed, kept, 0), store
+    assert [key async for key in world.events.keys(world.shop.id)] == [row_key(world.shop.id, anne, old, "order-one")]
+    assert (await fire())["bigtable:events/browsing_395d"] == (5001, 0, 0), "the same run tells the same"
