@@ -90,6 +90,7 @@ FACTS: tuple[Table, ...] = (
         Column("kind", _S, "home, category, search, product, basket, checkout, account or other"),
         Column("category", _S, "of the page, as the retailer names it"),
         Column("target", _S, "where a link led"),
+        Column("seconds", ColumnType.FLOAT64, "how long the page was seen"),
     ),
     _fact(
         "searches",

@@ -1,0 +1,36 @@
+"""Everything cooling needs, made once in the serving process: its composition root."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass
+
+from layers.declarations import settings
+from layers.declarations.settings import Settings
+from layers.retailers import Registry
+from layers.stores.bigquery.port import FactWriter
+from layers.stores.firestore.port import Documents
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Attributes:
+    documents: only for the quarantine.
+    """
+
+    registry: Registry
+    facts: FactWriter
+    documents: Documents
+
+
+async def make() -> Room:
+    from layers.stores.bigquery.writer import BigQueryFacts
+    from layers.stores.firestore.documents import FirestoreDocuments
+
+    values = Settings.of_process()
+    registry = Registry.of_environment(values.values, settings.RETAILER_PREFIX)
+    room = Room(registry, BigQueryFacts.of(values), FirestoreDocuments.of(values))
+    # What start-up made lives as long as the process: the collector need not look at it again at every pass.
+    gc.collect()
+    gc.freeze()
+    return room

@@ -1,0 +1,194 @@
+"""What cooling decides: which rows an event makes. Pure.
+
+Each event is exactly one row, at position 0, of exactly one table; a paid order adds a row of `order_lines` for each of
+its lines. A row is a tuple in the order of its table's columns, turned on its side at the end: rows as dictionaries
+cost four times as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET
+
+from layers.events.envelope import split_message
+from layers.events.model import (
+    AddedToBasket,
+    BasketValidated,
+    ConsentChanged,
+    Event,
+    ExperienceClicked,
+    ExperienceShown,
+    LinkClicked,
+    OrderPaid,
+    OrderStatusUpdated,
+    PageViewed,
+    ProductViewed,
+    RemovedFromBasket,
+    Searched,
+    type_name,
+)
+from layers.events.record import Record
+from layers.facts import DECISIONS, FACTS, ColumnType, Table
+from layers.stores.bigquery.port import Columns, Value
+
+TABLES = {table.name: table for table in (*FACTS, DECISIONS)}
+_COLUMNS = {table.name: tuple(column.name for column in table.columns) for table in TABLES.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class Cooled:
+    """Rows of one table.
+
+    Attributes:
+        columns: by name, all of one length.
+        sources: for each row, the place in the input of the record or line that made it, from 0.
+    """
+
+    table: Table
+    columns: Columns
+    sources: Sequence[int]
+
+    def rows(self, chosen: Iterable[int]) -> Cooled:
+        """Some of the rows, by their place from 0."""
+        places = list(chosen)
+        return Cooled(
+            self.table,
+            {name: [values[place] for place in places] for name, values in self.columns.items()},
+            [self.sources[place] for place in places],
+        )
+
+
+def _known(value: Any) -> Any:
+    return None if value is UNSET else value
+
+
+def _page_view(event: PageViewed) -> tuple[Value, ...]:
+    return "PageViewed", event.page, event.kind, _known(event.category), None, _known(event.seconds)
+
+
+def _link(event: LinkClicked) -> tuple[Value, ...]:
+    return "LinkClicked", event.page, None, None, event.target, None
+
+
+def _experience(event: ExperienceShown | ExperienceClicked) -> tuple[Value, ...]:
+    return type_name(event), event.decision, event.kind, _known(event.node), _known(event.product)
+
+
+def _consent(event: ConsentChanged) -> tuple[Value, ...]:
+    purposes = event.purposes
+    return (
+        purposes.measurement,
+        purposes.personalisation,
+        purposes.advertising,
+        purposes.rewards,
+        _known(event.tcf),
+    )
+
+
+_ROW: dict[type[Event], tuple[str, Callable[[Any], tuple[Value, ...]]]] = {
+    PageViewed: ("page_views", _page_view),
+    LinkClicked: ("page_views", _link),
+    Searched: ("searches", lambda event: (event.query, _known(event.results))),
+    ProductViewed: ("product_views", lambda event: (event.product, _known(event.price))),
+    AddedToBasket: ("basket_changes", lambda event: (event.product, event.quantity, event.price)),
+    RemovedFromBasket: ("basket_changes", lambda event: (event.product, -event.quantity, event.price)),
+    BasketValidated: ("basket_validations", lambda event: (event.total, _known(event.lines))),
+    OrderPaid: ("orders", lambda event: (event.order, event.total, len(event.lines), _known(event.store))),
+    OrderStatusUpdated: ("order_statuses", lambda event: (event.order, event.status)),
+    ExperienceShown: ("experience_events", _experience),
+    ExperienceClicked: ("experience_events", _experience),
+    ConsentChanged: ("consents", _consent),
+}
+"""Of each event type: its table, and what follows the common columns there."""
+
+
+def cool(records: Iterable[Record]) -> list[Cooled]:
+    """The rows of `records`, by table; a table without rows is not there."""
+    rows: dict[str, list[tuple[Value, ...]]] = {}
+    sources: dict[str, list[int]] = {}
+    for source, record in enumerate(records):
+        event = record.event
+        name, rest = _ROW[type(event)]
+        shopper, session, channel, received = record.shopper, record.session, record.channel, record.received
+        rows.setdefault(name, []).append(
+            (event.id, 0, shopper, session, channel, event.at, received, *rest(event)),
+        )
+        sources.setdefault(name, []).append(source)
+        if isinstance(event, OrderPaid):
+            id, at, order = event.id, event.at, event.order
+            rows.setdefault("order_lines", []).extend(
+                [
+                    (
+                        id,
+                        position,
+                        shopper,
+                        session,
+                        channel,
+                        at,
+                        received,
+                        order,
+                        line.product,
+                        None if line.quantity is UNSET else line.quantity,
+                        line.paid,
+                        None if line.discount is UNSET else line.discount,
+                    )
+                    for position, line in enumerate(event.lines)
+                ]
+            )
+            sources.setdefault("order_lines", []).extend([source] * len(event.lines))
+    return [_cooled(name, rows[name], sources[name]) for name in rows]
+
+
+def _cooled(name: str, rows: list[tuple[Value, ...]], sources: list[int]) -> Cooled:
+    columns = dict(zip(_COLUMNS[name], zip(*rows, strict=True), strict=True))
+    return Cooled(TABLES[name], columns, sources)
+
+
+_PYTHON: dict[ColumnType, Any] = {
+    ColumnType.STRING: str,
+    ColumnType.INT64: int,
+    ColumnType.FLOAT64: float,
+    ColumnType.BOOL: bool,
+    ColumnType.TIMESTAMP: Annotated[datetime, msgspec.Meta(tz=True)],
+}
+
+_DecisionLine = msgspec.defstruct(
+    "DecisionLine",
+    [
+        (column.name, _PYTHON[column.type]) if column.required else (column.name, _PYTHON[column.type] | None, None)
+        for column in sorted(DECISIONS.columns, key=lambda column: not column.required)
+    ],
+    frozen=True,
+    forbid_unknown_fields=True,
+)
+"""A line of a `decisions` message is its row as JSON: what decisioning must write is said once, in `layers.facts`."""
+
+_decisions = msgspec.json.Decoder(_DecisionLine)
+
+
+def cool_decisions(lines: Iterable[bytes]) -> tuple[list[Cooled], list[tuple[int, str]]]:
+    """The rows of a `decisions` message.
+
+    Returns:
+        The rows, and (place in the input from 0, where in the line) of each line that is no decision.
+    """
+    rows: list[tuple[Value, ...]] = []
+    sources: list[int] = []
+    corrupt: list[tuple[int, str]] = []
+    for source, line in enumerate(lines):
+        if not line.strip():
+            continue
+        try:
+            decision = _decisions.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            path, rule = split_message(error) if isinstance(error, msgspec.MsgspecError) else ("$", "not UTF-8")
+            corrupt.append((source, f"{path}: {rule}"))
+            continue
+        rows.append(tuple(getattr(decision, name) for name in _COLUMNS[DECISIONS.name]))
+        sources.append(source)
+    return ([_cooled(DECISIONS.name, rows, sources)] if rows else []), corrupt
