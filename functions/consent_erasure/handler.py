@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.consent_erasure import caller
-from functions.consent_erasure.receipt import links, status
+from functions.consent_erasure.receipt import in_order, links, status
 from functions.consent_erasure.room import Room, make
 from functions.consent_erasure.rules import COMPLETE, ID, MAX_BODY_BYTES, InvalidRequest, read_request
 from functions.consent_erasure.saga import OtherCustomers, open_request, run
@@ -134,4 +134,4 @@ def _receipt(document: Document) -> Response:
             "A receipt exists once every store has been read again and holds nothing. Look at the erasure's status; "
             "send the same request again to go on with it.",
         )
-    return json_answer(document.data["receipt"])
+    return json_answer(in_order(document.data["receipt"]))

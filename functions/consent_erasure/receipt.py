@@ -30,7 +30,7 @@ RESIDUAL: tuple[tuple[str, int, str], ...] = (
         "Messages sent before and not delivered yet may hold the shopper's events. One that is delivered after the "
         "verification is stored again: ask again, with a new reference, after this date.",
     ),
-    ("pubsub dead letters", 31, "Messages that no function could take, kept so that an operator can replay them."),
+    ("pubsub dead letters", 31, "Messages that no function could take; one that an operator replays is stored again."),
 )
 """(store, days after the end, what may still be there). Sources: Bigtable «garbage collection», BigQuery «time travel
 and fail-safe», Pub/Sub «message retention»; the datasets are made with two days of time travel, the subscriptions with
@@ -111,6 +111,36 @@ def receipt(
         ],
         "not_ours": list(NOT_OURS),
     }
+
+
+def in_order(made: Any) -> Any:
+    """A receipt as people read it: Firestore gives the names of a map back in any order."""
+    if isinstance(made, Mapping):
+        names = sorted(made, key=lambda name: (_RANK.get(name, len(_RANK)), name))
+        return {name: in_order(made[name]) for name in names}
+    return [in_order(item) for item in made] if isinstance(made, list) else made
+
+
+_RANK = {
+    name: rank
+    for rank, name in enumerate(
+        (
+            "format",
+            "id",
+            "retailer",
+            "reference",
+            "store",
+            "what",
+            "until",
+            "found",
+            "deleted",
+            "remaining",
+            "requested",
+        )
+        + ("started", "finished", "verified", "customers", "fingerprints", "fingerprint_method")
+        + ("stores", "kept", "residual", "not_ours")
+    )
+}
 
 
 def _until(step: Step, kept_until: datetime, finished: datetime) -> str:

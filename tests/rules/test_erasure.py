@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.consent_erasure.caller import NotIdentified, caller, may_act_for, retailers_of
-from functions.consent_erasure.receipt import RESIDUAL, receipt, status
+from functions.consent_erasure.receipt import RESIDUAL, in_order, receipt, status
 from functions.consent_erasure.rules import (
     MAX_CUSTOMERS,
     Fingerprints,
@@ -251,6 +252,18 @@ class TestReceipt:
         until = {(r["store"], r["until"]) for r in made["residual"]}
         assert ("bigquery", "2026-11-24T12:00:00.000Z") in until and ("bigquery", "2026-12-01T12:00:00.000Z") in until
         assert len(until) == len(RESIDUAL) and made["not_ours"]
+
+    def test_reads_in_one_order_however_it_was_kept(self) -> None:
+        made = self.made(self.document())
+
+        def turned(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {name: turned(value[name]) for name in reversed(value)}
+            return [turned(item) for item in value] if isinstance(value, list) else value
+
+        assert in_order(turned(made)) == made
+        assert json.dumps(in_order(turned(made))) == json.dumps(in_order(made))
+        assert list(in_order(made))[:2] == ["format", "id"] and list(in_order(made))[-1] == "not_ours"
 
     def test_status_tells_what_remains(self) -> None:
         told = status("e" * 32, self.document(events=2), steps(*DECLARED))
