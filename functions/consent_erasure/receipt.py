@@ -121,26 +121,11 @@ def in_order(made: Any) -> Any:
     return [in_order(item) for item in made] if isinstance(made, list) else made
 
 
-_RANK = {
-    name: rank
-    for rank, name in enumerate(
-        (
-            "format",
-            "id",
-            "retailer",
-            "reference",
-            "store",
-            "what",
-            "until",
-            "found",
-            "deleted",
-            "remaining",
-            "requested",
-        )
-        + ("started", "finished", "verified", "customers", "fingerprints", "fingerprint_method")
-        + ("stores", "kept", "residual", "not_ours")
-    )
-}
+_ORDER = (
+    "format id retailer reference store what until found deleted remaining requested started finished verified customers "
+    "fingerprints fingerprint_method stores kept residual not_ours"
+)
+_RANK = {name: rank for rank, name in enumerate(_ORDER.split())}
 
 
 def _until(step: Step, kept_until: datetime, finished: datetime) -> str:
