@@ -122,8 +122,8 @@ def in_order(made: Any) -> Any:
 
 
 _ORDER = (
-    "format id retailer reference store what until found deleted remaining requested started finished verified customers "
-    "fingerprints fingerprint_method stores kept residual not_ours"
+    "format id retailer reference store what until found deleted remaining requested started finished verified "
+    "customers fingerprints fingerprint_method stores kept residual not_ours"
 )
 _RANK = {name: rank for rank, name in enumerate(_ORDER.split())}
 
