@@ -14,8 +14,8 @@ from layers.events.record import CorruptRecord, Record, decode_record
 from layers.retailers import AbsentConsent, Retailer
 from layers.stores.bigtable.port import HotEvents, ShopperRow
 from layers.tree.decision import Decision
-from layers.tree.folding import PAUSE_MS, consent_of, key_of, newest_consent
-from layers.tree.journey import Standing, advance, fits, in_order, stretch_start
+from layers.tree.folding import PAUSE_MS, consent_of, key_of, newest_consent, paused
+from layers.tree.journey import Standing, advance, fits, in_order, moved_by, stretch_start
 from layers.tree.parameters import InvalidParameters, ShopperParameters, decode_parameters
 from layers.tree.state import Consent, Key, State, UnreadableState, decode_state
 from layers.tree.tree import Tree
@@ -112,7 +112,11 @@ async def catch_up(
     """
     state = shopper.state
     late = [key for key in delivered if state is None or (key < state.key and not state.has_counted(key))]
-    if state is not None and not late:
+    # A resumed fold could not be exact where another tree or other parameters moved the shopper so far.
+    resumes = state is not None and (
+        moved_by(state, standing) or (bool(delivered) and paused(state.last_ms, min(delivered)[0]))
+    )
+    if state is not None and resumes and not late:
         not_before = datetime.fromtimestamp(state.last_ms / 1000, UTC)
         records = await hot.newest_first(retailer, pseudonym, now=now, not_before=not_before, limit=_RESUMED)
         found = sought is None or any(r.event.id == sought for r in records) or state.has_counted_id(sought)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -74,7 +75,8 @@ def names_in(source: str) -> tuple[str, ...]:
         if root not in _ROOTS:
             if called:
                 continue  # A method of a literal or of a type; the evaluation tells whether it exists.
-            raise InvalidExpression(f"`{root}` is no variable{_close(root, [v.name for v in VARIABLES])}")
+            written = f"{root}.{member}" if member else root
+            raise InvalidExpression(f"`{written}` is no variable{_close(written, [v.name for v in VARIABLES])}")
         if _ROOTS[root] == {""}:
             names.add(root)
         elif not member:
@@ -173,6 +175,23 @@ def _told(error: Exception) -> str:
     return text
 
 
+def _check_alone(operand: str, samples: Sequence[cel.Context]) -> None:
+    """Evaluates one operand without its neighbours. One that indexes or divides may rely on them, so it need only work
+    for some sample: the whole expression decides then."""
+    guarded = any(sign in _blanked(operand) for sign in "[/%")
+    errors: list[Exception] = []
+    for context in samples:
+        try:
+            cel.compile(operand).execute(context)
+        except RUNTIME_ERRORS as error:
+            errors.append(error)
+    if len(errors) == len(samples) or (errors and not guarded):
+        raise InvalidExpression(f"`{operand}`: {_told(errors[0])}") from None
+    if _COMPARED.search(_blanked(operand)):
+        with suppress(IndexError, ZeroDivisionError):
+            _check_compared(operand, samples)
+
+
 def compile_expression(source: str, samples: Sequence[cel.Context], result: str) -> Expression:
     """Compiles and checks.
 
@@ -191,18 +210,7 @@ def compile_expression(source: str, samples: Sequence[cel.Context], result: str)
         raise InvalidExpression(f"`{source}` cannot be read {place}; see layers/tree/README.md for examples") from None
     names = names_in(source)
     for operand in operands(source):
-        for context in samples:
-            try:
-                cel.compile(operand).execute(context)
-            except (IndexError, ZeroDivisionError):
-                continue  # Another operand may guard against it: the whole decides, below.
-            except RUNTIME_ERRORS as error:
-                raise InvalidExpression(f"`{operand}`: {_told(error)}") from None
-        if _COMPARED.search(_blanked(operand)):
-            try:
-                _check_compared(operand, samples)
-            except (IndexError, ZeroDivisionError):
-                continue
+        _check_alone(operand, samples)
     wanted = "true or false" if result == "a condition" else result
     for context in samples:
         try:

@@ -63,6 +63,9 @@ def advance(
 
     Returns:
         The state after the last event, and one decision for each event counted, in order.
+
+    Raises:
+        ValueError: an event is earlier than what the state has counted last.
     """
     records = list(records)
     known = [*consents, *map(consent_of, records), *((state.consent, state.consent_before) if state else ())]
@@ -73,6 +76,8 @@ def advance(
     for record in in_order(records):
         if state is not None and state.has_counted(key_of(record)):
             continue
+        if state is not None and key_of(record) < state.key:
+            raise ValueError("a late event does not fit onto this state; fold its stretch anew (see `fits`)")
         state, decision = _step(state, record, standing, known_in_order, moment)
         decisions.append(decision)
     return state, decisions

@@ -1,0 +1,134 @@
+"""Reads, folds, publishes and writes, for all shoppers of one message, in an order that a kill cannot break.
+
+Decisions are published before the state that counts their events is written: killed in between, the message comes again
+and the same decisions are published again under the same ids and revisions. Does not own the fold (`layers.tree`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from functions.decisioning.room import Room
+from functions.decisioning.rules import Delivered, all_counted, packed
+from layers.events.record import encode_record
+from layers.retailers import Retailer
+from layers.shell.log import failure, log
+from layers.stores.bigtable.port import Unavailable as HotUnavailable
+from layers.tree.catching_up import CaughtUp, Shopper, catch_up, read_row, standing_of
+from layers.tree.folding import key_of
+from layers.tree.state import encode_state
+from layers.tree.tree import Tree
+
+AT_ONCE = 16
+"""Shoppers read at the same time: enough to hide the store's latency, few enough for one connection."""
+
+ROUNDS = 5
+"""How often a shopper is read again after another message's decision came first."""
+
+
+class Contended(Exception):
+    """A shopper's state changed under us in every round; the message may come again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    delivered: Delivered
+    shopper: Shopper
+    caught_up: CaughtUp
+
+
+async def decide(
+    room: Room, retailer: Retailer, tree: Tree | None, message: Sequence[Delivered], trace: str, now: datetime
+) -> tuple[int, int]:
+    """Decides every event delivered that is stored.
+
+    Args:
+        tree: None while none is published; consents are kept then, and nothing is decided.
+
+    Returns:
+        How many decisions were published, and for how many shoppers nothing could be done.
+
+    Raises:
+        Unavailable: of Bigtable or Pub/Sub. Contended. The message must come again; what was done by then does no harm.
+    """
+    for delivered in message:
+        if delivered.consents:
+            await _keep_consents(room, retailer, delivered, now)
+    pending = [delivered for delivered in message if delivered.keys]
+    if tree is None or not pending:
+        return 0, 0
+    decided = bad = 0
+    transient: BaseException | None = None
+    for _ in range(ROUNDS):
+        gate = asyncio.Semaphore(AT_ONCE)
+        folds = await asyncio.gather(
+            *(_fold(room, retailer, tree, d, now, gate) for d in pending), return_exceptions=True
+        )
+        folded = [fold for fold in folds if isinstance(fold, _Folded)]
+        for fold in folds:
+            if isinstance(fold, HotUnavailable):
+                transient = fold
+            elif isinstance(fold, BaseException):
+                bad += 1
+                failure("a shopper could not be decided; the others are", fold)
+        decisions = [decision for one in folded for decision in one.caught_up.decisions]
+        if decisions:
+            await room.decisions.publish(list(packed(retailer.id, decisions, trace)))
+        decided += len(decisions)
+        swapped = await asyncio.gather(*(_swap(room, retailer, one) for one in folded), return_exceptions=True)
+        for done in swapped:
+            if isinstance(done, BaseException):
+                transient = done
+        pending = [one.delivered for one, done in zip(folded, swapped, strict=True) if done is False]
+        if not pending:
+            break
+    if transient is not None:
+        raise transient
+    if pending:
+        raise Contended(f"{len(pending)} shoppers after {ROUNDS} rounds")
+    return decided, bad
+
+
+async def _fold(
+    room: Room, retailer: Retailer, tree: Tree, delivered: Delivered, now: datetime, gate: asyncio.Semaphore
+) -> _Folded | None:
+    """None where every event delivered is counted already."""
+    async with gate:
+        shopper = read_row(await room.rows.read(retailer.id, delivered.shopper))
+        if shopper.damaged:
+            log("WARNING", "a shopper's row holds what cannot be read", families=", ".join(shopper.damaged))
+        if all_counted(shopper.state, delivered):
+            return None
+        standing = standing_of(retailer, shopper, tree)
+        caught_up = await catch_up(
+            room.hot, retailer, delivered.shopper, shopper, standing, now, delivered=delivered.keys
+        )
+        return _Folded(delivered, shopper, caught_up)
+
+
+async def _swap(room: Room, retailer: Retailer, folded: _Folded) -> bool:
+    """Whether the state is written, or needs not be."""
+    if folded.caught_up.state is None:
+        return True
+    state = encode_state(folded.caught_up.state)
+    if state == folded.shopper.raw_state:
+        return True
+    return await room.rows.swap_state(retailer.id, folded.delivered.shopper, folded.shopper.raw_state, state)
+
+
+async def _keep_consents(room: Room, retailer: Retailer, delivered: Delivered, now: datetime) -> None:
+    """Writes those that are stored: one that no longer is was erased, and must not come back."""
+    earliest = min(record.event.at for record in delivered.consents)
+    stored = await room.hot.newest_first(retailer, delivered.shopper, now=now, not_before=earliest, limit=20_000)
+    keys = {key_of(record) for record in stored}
+    for record in delivered.consents:
+        if key_of(record) in keys:
+            line = encode_record(
+                record.shopper, record.session, record.channel, record.received, msgspec.json.encode(record.event)
+            )
+            await room.rows.write_consent(retailer.id, delivered.shopper, key_of(record)[0], line)

@@ -1,0 +1,86 @@
+"""The shell of decisioning: a push delivery in, an acknowledgement out.
+
+204 acknowledges. 503 asks Pub/Sub to deliver again, and is answered only to what a repetition can mend: backoff slows
+the whole subscription, so what cannot be mended is set aside and acknowledged.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.decisioning.deciding import Contended, decide
+from functions.decisioning.room import Room, make
+from functions.decisioning.rules import by_shopper, set_aside
+from layers.events.record import decode_lines
+from layers.shell.answers import Problem, read_body
+from layers.shell.lazily import Lazily
+from layers.shell.log import failure, log
+from layers.shell.push import Delivery, NotAPush, decode_push
+from layers.stores.bigtable.port import Unavailable as HotUnavailable
+from layers.stores.collections import QUARANTINE
+from layers.stores.pubsub.port import Unavailable as TopicUnavailable
+from layers.tree.live import TreeUnavailable
+
+_LARGEST = 16 * 1024 * 1024
+"""Pub/Sub's largest message, 10 MB, as base64."""
+
+room = Lazily(make)
+
+
+@functions_framework.aio.http
+async def decisioning(request: Request) -> Response:
+    """Pub/Sub's push endpoint."""
+    try:
+        return await answer(request, await room(), datetime.now(UTC))
+    except Exception as error:
+        failure("the message is refused and will come again", error)
+        return Response(status_code=503)
+
+
+async def answer(request: Request, room: Room, now: datetime) -> Response:
+    """Every path to an answer; `now` is when the delivery arrived."""
+    try:
+        delivery = decode_push(await read_body(request, _LARGEST))
+    except NotAPush as error:
+        return Problem(400, "no-push", "Only Pub/Sub calls this", f"{error}; nothing was done.").answer()
+    except Problem as problem:
+        return problem.answer()
+    try:
+        await _take(delivery, room, now)
+    except (HotUnavailable, TopicUnavailable, TreeUnavailable, Contended) as error:
+        failure("not all could be decided; the message will come again", error, "WARNING")
+        return Response(status_code=503)
+    return Response(status_code=204)
+
+
+async def _take(delivery: Delivery, room: Room, now: datetime) -> None:
+    message = delivery.message
+    name = message.attributes.get("retailer", "")
+    retailer = room.registry.by_id.get(name)
+    if retailer is None:
+        await _set_aside(room, "", message.message_id, 0, "the attribute `retailer` names no retailer here", now)
+        return
+    records, corrupt = decode_lines(message.data)
+    for line, place in corrupt:
+        await _set_aside(room, retailer.id, message.message_id, line, f"no record (at {place})", now)
+    shoppers = by_shopper(records)
+    if not shoppers:
+        return
+    tree = await room.trees.of(retailer.id)
+    if tree is None:
+        log("WARNING", "no tree is published, so nothing is decided: python -m layers.tree publish", retailer=name)
+    trace = message.attributes.get("trace", "")
+    decided, bad = await decide(room, retailer, tree, shoppers, trace, now)
+    if bad:
+        await _set_aside(room, retailer.id, message.message_id, 0, f"{bad} shoppers could not be decided", now)
+    log("INFO", "decided", retailer=name, shoppers=len(shoppers), decisions=decided, trace=trace)
+
+
+async def _set_aside(room: Room, retailer_id: str, message_id: str, line: int, reason: str, now: datetime) -> None:
+    id, document = set_aside(retailer_id, message_id, line, reason, now)
+    await room.documents.create(QUARANTINE, id, document)
+    log("ERROR", "set aside", retailer=retailer_id, pubsub_message=message_id, line=line)

@@ -1,0 +1,80 @@
+"""What decisioning decides beside the tree: which shoppers a message is about, how decisions are packed, what is set
+aside. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+
+from layers.events.record import Record
+from layers.stores.pubsub.port import Message
+from layers.tree.decision import Decision, encode_decisions
+from layers.tree.folding import consent_of, key_of
+from layers.tree.state import Key, State
+
+PACKED = 200
+"""Decisions in one message, about 300 kB: cooling writes them as one batch."""
+
+
+@dataclass(slots=True)
+class Delivered:
+    """What one message says about one shopper.
+
+    Attributes:
+        keys: of events that move the shopper. consents: records of `ConsentChanged`, of every channel: a consent given
+            long ago and delivered in bulk counts too.
+    """
+
+    shopper: str
+    keys: set[Key] = field(default_factory=set)
+    consents: list[Record] = field(default_factory=list)
+
+
+def by_shopper(records: Iterable[Record]) -> list[Delivered]:
+    """One entry a shopper, in the order of first mention; past orders of channel `history` move nobody."""
+    found: dict[str, Delivered] = {}
+    for record in records:
+        consent = consent_of(record) is not None
+        if record.channel == "history" and not consent:
+            continue
+        delivered = found.setdefault(record.shopper, Delivered(record.shopper))
+        if consent:
+            delivered.consents.append(record)
+        if record.channel != "history":
+            delivered.keys.add(key_of(record))
+    return list(found.values())
+
+
+def all_counted(state: State | None, delivered: Delivered) -> bool:
+    """Whether the state surely holds every event delivered, so that there is nothing left to do: a second delivery."""
+    return state is not None and all(state.has_counted(key) for key in delivered.keys)
+
+
+def packed(retailer_id: str, decisions: Sequence[Decision], trace: str) -> Iterator[Message]:
+    """Messages for the topic `decisions`: lines of JSON, as `layers.tree.decision` writes them."""
+    for start in range(0, len(decisions), PACKED):
+        part = decisions[start : start + PACKED]
+        attributes = {"retailer": retailer_id, "count": str(len(part)), "trace": trace}
+        yield Message(encode_decisions(part), attributes)
+
+
+def set_aside(
+    retailer_id: str, message_id: str, line: int, reason: str, now: datetime
+) -> tuple[str, dict[str, str | int | datetime]]:
+    """A quarantine document and its id: where it stood and why, never what it was.
+
+    Args:
+        line: from 1; 0 for the message as a whole.
+    """
+    place = f"{retailer_id} {message_id} {line}"
+    return f"decisioning-{sha256(place.encode()).hexdigest()[:32]}", {
+        "source": "decisioning",
+        "retailer": retailer_id,
+        "message": message_id,
+        "line": line,
+        "reason": reason,
+        "at": now,
+    }

@@ -1,0 +1,93 @@
+"""The shell of the experience API: who asks about whom, what is stored about them, what is shown."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.experiences.room import Room, make
+from functions.experiences.rules import Answer, Question, answered, counts, fallback, read_question
+from layers.events.record import milliseconds
+from layers.retailers import Retailer
+from layers.shell.answers import Problem, cors, json_answer
+from layers.shell.lazily import Lazily
+from layers.shell.log import failure
+from layers.tree.catching_up import CaughtUp, catch_up, read_row, standing_of
+from layers.tree.journey import moved_by
+from layers.tree.tree import Tree
+from layers.tree.wording import Wording
+
+PATH = "/v1/experiences"
+_PRIVATE = {"Cache-Control": "private, no-store"}
+
+room = Lazily(make)
+
+
+@functions_framework.aio.http
+async def experiences(request: Request) -> Response:
+    """`GET /v1/experiences`."""
+    try:
+        return await answer(request, await room(), datetime.now(UTC))
+    except Exception as error:
+        failure("the experience API could not answer", error)
+        return Problem(
+            503, "not-ready", "The experience API is not ready", "Show the page without it and ask again.", 1
+        ).answer(_PRIVATE)
+
+
+async def answer(request: Request, room: Room, now: datetime) -> Response:
+    """Every path to an answer; `now` is when the request arrived."""
+    headers = dict(_PRIVATE)
+    try:
+        if request.url.path != PATH:
+            raise Problem(404, "no-such-path", "There is nothing here", f"Experiences are read from {PATH}.")
+        retailer = room.registry.by_read_key.get(request.query_params.get("key", ""))
+        if retailer is None:
+            detail = "The query parameter `key` names no retailer. Use the retailer's read key."
+            raise Problem(401, "unknown-key", "The read key is not known", detail)
+        origin = request.headers.get("origin")
+        if origin is not None and origin not in retailer.origins:
+            detail = "The page's origin is not among those of the retailer's configuration. Add it there."
+            raise Problem(403, "origin-not-allowed", "This origin may not read experiences", detail)
+        headers |= cors(origin, "GET", "gondola-shopper")
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=headers)
+        if request.method != "GET":
+            raise Problem(405, "method-not-allowed", "Experiences are read", f"Use GET {PATH}.")
+        question = read_question(request.headers, request.query_params)
+    except Problem as problem:
+        return problem.answer(headers)
+    return json_answer(await _found(question, retailer, room, now), headers=headers)
+
+
+async def _found(question: Question, retailer: Retailer, room: Room, now: datetime) -> Answer:
+    """Never fails: a shopper sees the default experience rather than an error."""
+    wording = Wording(retailer.locale, retailer.currency)
+    tree: Tree | None = None
+    try:
+        async with asyncio.timeout(room.patience_s):
+            tree = await room.trees.of(retailer.id)
+            if tree is None:
+                return fallback(retailer.id, question, None, "no_tree", wording)
+            return await _about(question, retailer, tree, room, now, wording)
+    except Exception as error:
+        failure("the default experience is shown", error)
+        return fallback(retailer.id, question, tree, "unavailable", wording)
+
+
+async def _about(
+    question: Question, retailer: Retailer, tree: Tree, room: Room, now: datetime, wording: Wording
+) -> Answer:
+    pseudonym = room.pseudonymisers[retailer.id](question.customer)
+    shopper = read_row(await room.rows.read(retailer.id, pseudonym))
+    standing = standing_of(retailer, shopper, tree)
+    state = shopper.state
+    caught_up = CaughtUp(state)
+    # Where nothing is stored in the row, and nothing is asked for, a shopper nobody knows has no events to read either.
+    if not counts(state, question) or (state is not None and not moved_by(state, standing)):
+        caught_up = await catch_up(room.hot, retailer, pseudonym, shopper, standing, now, sought=question.after)
+    return answered(retailer.id, question, standing, shopper, caught_up, milliseconds(now), wording)

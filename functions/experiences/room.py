@@ -1,0 +1,51 @@
+"""Everything experiences needs, made once in the serving process: its composition root."""
+
+from __future__ import annotations
+
+import gc
+import time
+from dataclasses import dataclass
+
+from layers.declarations import SecretKind, settings
+from layers.declarations.settings import Settings
+from layers.privacy.pseudonym import Pseudonymiser
+from layers.retailers import Registry
+from layers.stores.bigtable.port import HotEvents, ShopperRows
+from layers.tree.live import LiveTrees, PublishedTrees
+
+PATIENCE_S = 2.0
+"""How long a shopper waits for the stores before the default experience is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Attributes:
+    pseudonymisers: by retailer id.
+    """
+
+    registry: Registry
+    pseudonymisers: dict[str, Pseudonymiser]
+    hot: HotEvents
+    rows: ShopperRows
+    trees: LiveTrees
+    patience_s: float = PATIENCE_S
+
+
+async def make() -> Room:
+    from layers.stores.bigtable.events import BigtableHotEvents
+    from layers.stores.bigtable.shoppers import BigtableShopperRows
+    from layers.stores.firestore.documents import FirestoreDocuments
+
+    values = Settings.of_process()
+    registry = Registry.of_environment(values.values, settings.RETAILER_PREFIX)
+    made = Room(
+        registry,
+        {r.id: Pseudonymiser(values[settings.secret(SecretKind.PSEUDONYM_KEY, r.id)]) for r in registry},
+        BigtableHotEvents.of(values),
+        BigtableShopperRows.of(values),
+        PublishedTrees(FirestoreDocuments.of(values), time.monotonic),
+    )
+    # What start-up made lives as long as the process: the collector need not look at it again at every pass.
+    gc.collect()
+    gc.freeze()
+    return made

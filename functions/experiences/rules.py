@@ -1,0 +1,137 @@
+"""What an answer holds, and what a request must. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+from layers.shell.answers import Problem
+from layers.tree.catching_up import CaughtUp, Shopper, newest_known
+from layers.tree.decision import experience_json
+from layers.tree.folding import begins_anew, paused
+from layers.tree.journey import Standing, page_now
+from layers.tree.showing import default_of
+from layers.tree.state import State
+from layers.tree.tree import Tree
+from layers.tree.wording import Wording
+
+SHOPPER_HEADER = "gondola-shopper"
+
+_CUSTOMER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_EVENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,63}")
+_SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Attributes:
+    after: the event that the answer must count; None to ask without one.
+    """
+
+    customer: str
+    after: str | None
+    session: str | None
+
+
+class After(Struct, frozen=True):
+    event: str
+    counted: bool
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    decision: id of the decision that this shows, for `ExperienceShown.decision`; null before the first event.
+    default: the retailer's default experience, for `reason`: `consent`, `no_tree`, `nothing_to_show` or `unavailable`.
+    """
+
+    retailer: str
+    tree: str = ""
+    tree_version: str = ""
+    node: str = ""
+    decision: str | None = None
+    parameters_version: str = ""
+    after: After | None = None
+    experiences: list[dict[str, object]] = []
+    default: bool = False
+    reason: str | None = None
+
+
+def read_question(headers: Mapping[str, str], query: Mapping[str, str]) -> Question:
+    """Raises:
+    Problem: 400, naming the part and its rule, never its value.
+    """
+    customer = headers.get(SHOPPER_HEADER, "")
+    after, session = query.get("after"), query.get("session")
+    if not _CUSTOMER.fullmatch(customer):
+        raise Problem(
+            400,
+            "no-shopper",
+            "Which shopper?",
+            "The header Gondola-Shopper must hold the retailer's customer id: 1 to 64 letters, digits, dots, dashes or "
+            "underscores. It is a header because addresses end up in logs.",
+        )
+    for name, value, rule in (("after", after, _EVENT), ("session", session, _SESSION)):
+        if value is not None and not rule.fullmatch(value):
+            raise Problem(
+                400,
+                f"invalid-{name}",
+                f"`{name}` cannot be read",
+                f"The query parameter `{name}` must match {rule.pattern}: the same id that was sent to /v1/events.",
+            )
+    return Question(customer, after, session)
+
+
+def counts(state: State | None, question: Question) -> bool:
+    """Whether the state holds the event asked for; without one, whatever it holds is enough."""
+    return question.after is None or (state is not None and state.has_counted_id(question.after))
+
+
+def answered(
+    retailer_id: str,
+    question: Question,
+    standing: Standing,
+    shopper: Shopper,
+    caught_up: CaughtUp,
+    now_ms: int,
+    wording: Wording,
+) -> Answer:
+    """The page after the newest event counted."""
+    state = caught_up.state
+    counted = counts(state, question)
+    if state is None or (question.after is not None and counted):
+        fresh = state is None
+    elif question.session is not None:
+        fresh = begins_anew(state, now_ms, question.session, "web")
+    else:
+        fresh = paused(state.last_ms, now_ms)
+    consent = newest_known(shopper, caught_up)
+    node, shown, reason = page_now(state, standing, fresh=fresh, consent=consent, wording=wording)
+    return Answer(
+        retailer=retailer_id,
+        tree=standing.tree.id,
+        tree_version=standing.tree.version,
+        node=node,
+        decision=None if state is None or fresh else state.last_id,
+        parameters_version="" if reason == "consent" else standing.parameters_version,
+        after=After(question.after, counted) if question.after is not None else None,
+        experiences=[experience_json(one) for one in shown],
+        default=bool(reason),
+        reason=reason or None,
+    )
+
+
+def fallback(retailer_id: str, question: Question, tree: Tree | None, reason: str, wording: Wording) -> Answer:
+    """The same for everybody: what is shown when nothing about this shopper can be known."""
+    return Answer(
+        retailer=retailer_id,
+        tree=tree.id if tree else "",
+        tree_version=tree.version if tree else "",
+        node=tree.root if tree else "",
+        after=After(question.after, False) if question.after is not None else None,
+        experiences=[experience_json(default_of(tree.definition, wording))] if tree else [],
+        default=True,
+        reason=reason,
+    )
