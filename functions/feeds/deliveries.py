@@ -71,7 +71,8 @@ class S3Deliveries:
                 f"the bucket {self._bucket} cannot be listed ({type(error).__name__}), so nothing of it was taken; "
                 "check the bucket's name, and that its role trusts this function's service account"
             ) from None
-        return sorted((item for item in found if item.key != prefix), key=lambda item: item.key)
+        # Consoles leave an empty object for a folder; it is no delivery.
+        return sorted((item for item in found if not item.key.endswith("/")), key=lambda item: item.key)
 
     def lines(self, key: str) -> Iterator[bytes]:
         from botocore.exceptions import BotoCoreError, ClientError

@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,9 @@ from functions.feeds.ledger import Ledger
 from functions.feeds.room import Room
 from functions.feeds.run import Retail
 from layers.declarations.settings import Settings
-from layers.facts import Table
 from layers.retailers import Feed, Retailer
 from layers.shell.answers import Problem
-from layers.stores.bigquery.port import Parameter, Row
+from layers.stores.bigquery.fake import FakeWarehouse
 from layers.stores.collections import FEED_FILES, QUARANTINE
 from layers.stores.firestore.fake import FakeDocuments
 from tests.handlers.asking import ask
@@ -78,30 +77,16 @@ class FakeDoor:
         return Answer(True, [])
 
 
-class Shelf:
-    """The warehouse, as far as feeds uses it."""
-
-    def __init__(self) -> None:
-        self.tables: dict[str, list[Row]] = {}
-
-    def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> list[dict[str, Any]]:
-        raise AssertionError("feeds asks nothing of the warehouse")
-
-    def execute(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> int:
-        raise AssertionError("feeds deletes nothing")
-
-    def replace(self, dataset: str, table: Table, rows: Sequence[Row]) -> None:
-        self.tables[f"{dataset}.{table.name}"] = list(rows)
-
-    def full_name(self, dataset: str) -> str:
-        return f"p.{dataset}"
-
-
 class Depot:
     """A room on fakes."""
 
     def __init__(self) -> None:
-        self.bucket, self.door, self.shelf, self.documents = FakeDeliveries(), FakeDoor(), Shelf(), FakeDocuments()
+        self.bucket, self.door, self.shelf, self.documents = (
+            FakeDeliveries(),
+            FakeDoor(),
+            FakeWarehouse(),
+            FakeDocuments(),
+        )
 
     async def fire(self) -> tuple[int, dict[str, Any]]:
         ledger = Ledger(self.documents, "demo")
@@ -209,7 +194,7 @@ async def test_the_catalogue_replaces_the_one_before_and_an_empty_one_does_not(d
     depot.bucket.objects = {FEED.catalogue_key: zipped(b"{\n")}
     status, report = await depot.fire()
     assert (status, "stays in force" in report["retailers"][0]["failures"][0]["reason"]) == (500, True)
-    assert [row["product"] for row in depot.shelf.tables["retailer_demo.products"]] == ["1"]
+    assert [row["product"] for row in depot.shelf.replaced["retailer_demo", "products"]] == ["1"]
 
 
 async def test_a_wrong_clock_is_refused() -> None:
@@ -240,9 +225,15 @@ def test_objects_and_lines_of_a_real_bucket(s3_server: str) -> None:
     with pytest.raises(Unreadable, match="cannot be listed"):
         deliveries.list("orders/")
     client.create_bucket(Bucket=feed.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
-    for key, data in (("orders/b.gz", zipped(order(2))), ("orders/a.gz", zipped(order(1), order(3))), ("else", b"")):
+    for key, data in (
+        ("orders/", b""),
+        ("orders/b.gz", zipped(order(2))),
+        ("orders/a.gz", zipped(order(1), order(3))),
+        ("else", b""),
+    ):
         client.put_object(Bucket=feed.bucket, Key=key, Body=data)
     assert [item.key for item in deliveries.list("orders/")] == ["orders/a.gz", "orders/b.gz"]
+    assert [item.key for item in deliveries.list("orders/a.gz")] == ["orders/a.gz"], "a whole key is a prefix too"
     assert [json.loads(line)["order"] for line in deliveries.lines("orders/a.gz")] == ["1", "3"]
     client.put_object(Bucket=feed.bucket, Key="orders/c.gz", Body=zipped(order(1))[:20])
     with pytest.raises(Unreadable, match="no whole gzip"):
