@@ -1,0 +1,117 @@
+"""The live tree: published once, read seldom, kept while its store is away."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from pathlib import Path
+
+import pytest
+
+from layers.stores.collections import LIVE_TREES, TREES, Collection
+from layers.stores.firestore.fake import FakeDocuments
+from layers.stores.firestore.port import Document
+from layers.tree.live import FRESH_S, PublishedTrees, TreeUnavailable, publish
+from layers.tree.reading import read_yaml
+
+SOURCE = (Path(__file__).parents[2] / "layers" / "tree" / "examples" / "grocery_basket.yaml").read_text()
+CHANGED = SOURCE.replace("limit: 10", "limit: 9")
+TREE, NEXT = read_yaml(SOURCE), read_yaml(CHANGED)
+
+
+class Watched(FakeDocuments):
+    """Counts reads; fails while `down`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[str] = []
+        self.down = False
+
+    async def get(self, collection: Collection, id: str) -> Document | None:
+        await asyncio.sleep(0)
+        if self.down:
+            raise ConnectionError("down")
+        self.read.append(collection.name)
+        return await super().get(collection, id)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def documents() -> Watched:
+    return Watched()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+async def test_publishing_again_changes_nothing(documents: Watched) -> None:
+    assert await publish(documents, "demo", TREE, SOURCE)
+    before = copy.deepcopy(documents.collections)
+    assert not await publish(documents, "demo", TREE, SOURCE)
+    assert documents.collections == before
+    version = (await documents.find(TREES))[0]
+    assert version.id == f"demo:grocery_basket:{TREE.version}" and version.data["source"] == SOURCE
+
+
+async def test_an_older_version_can_be_shown_again(documents: Watched, clock: Clock) -> None:
+    for tree, source in ((TREE, SOURCE), (NEXT, CHANGED), (TREE, SOURCE)):
+        assert await publish(documents, "demo", tree, source)
+    assert len(await documents.find(TREES)) == 2
+    live = await PublishedTrees(documents, clock).of("demo")
+    assert live is not None and live.version == TREE.version
+
+
+async def test_many_at_once_read_once_and_a_change_is_seen_when_due(documents: Watched, clock: Clock) -> None:
+    await publish(documents, "demo", TREE, SOURCE)
+    trees = PublishedTrees(documents, clock)
+    documents.read.clear()
+    found = await asyncio.gather(*(trees.of("demo") for _ in range(20)))
+    assert {tree.version for tree in found if tree} == {TREE.version}
+    assert documents.read == [LIVE_TREES.name, TREES.name]
+    await publish(documents, "demo", NEXT, CHANGED)
+    assert (await trees.of("demo")) is found[0]
+    clock.now = FRESH_S
+    changed = await trees.of("demo")
+    assert changed is not None and changed.version == NEXT.version
+    clock.now = 2 * FRESH_S
+    documents.read.clear()
+    assert await trees.of("demo") is changed
+    assert documents.read == [LIVE_TREES.name]
+
+
+async def test_an_unknown_retailer_has_none(documents: Watched, clock: Clock) -> None:
+    assert await PublishedTrees(documents, clock).of("demo") is None
+
+
+async def test_a_store_that_is_away(documents: Watched, clock: Clock) -> None:
+    await publish(documents, "demo", TREE, SOURCE)
+    trees = PublishedTrees(documents, clock)
+    documents.down = True
+    with pytest.raises(TreeUnavailable):
+        await trees.of("demo")
+    documents.down = False
+    shown = await trees.of("demo")
+    documents.down = True
+    clock.now = 1000
+    assert await trees.of("demo") is shown is not None
+
+
+async def test_a_published_tree_that_this_code_refuses_does_not_replace_the_one_before(
+    documents: Watched, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await publish(documents, "demo", TREE, SOURCE)
+    trees = PublishedTrees(documents, clock)
+    shown = await trees.of("demo")
+    await documents.put(TREES, "demo:grocery_basket:odd", {"definition": '{"tree":"grocery_basket"}'})
+    await documents.put(LIVE_TREES, "demo", {"tree": "grocery_basket", "version": "odd"})
+    clock.now = 1000
+    assert await trees.of("demo") is shown
+    assert "InvalidTree" in capsys.readouterr().out
