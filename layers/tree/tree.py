@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 
 import cel
 import msgspec
 
 from layers.tree.expressions import Expression, InvalidExpression, compile_expression
-from layers.tree.model import Definition, Experience, Game, Node, Promotion, Recommendation, Tension
+from layers.tree.model import Definition, Experience, Node
 from layers.tree.samples import sample_values
 from layers.tree.variables import Values
 from layers.tree.wording import problems_of_text
@@ -154,8 +155,6 @@ class _Compiler:
 
 def version_of(definition: Definition) -> str:
     """Of the meaning: two files that differ in comments or layout are the same version."""
-    from hashlib import sha256
-
     return sha256(msgspec.json.encode(definition)).hexdigest()[:12]
 
 
@@ -179,6 +178,3 @@ def nodes_of(node: Node, depth: int = 0) -> Iterator[tuple[int, Node]]:
     yield depth, node
     for child in node.children:
         yield from nodes_of(child, depth + 1)
-
-
-__all__ = ["Game", "InvalidTree", "Place", "Promotion", "Recommendation", "Shown", "Tension", "Tree", "compile_tree"]
