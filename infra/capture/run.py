@@ -150,6 +150,7 @@ def capture(root: Path, stack: str) -> Graph:
 def _program(root: Path) -> None:
     path = list(sys.path)
     try:
-        runpy.run_path(str(root / "infra" / "__main__.py"))
+        # The folder, not its file: so Pulumi starts it too, with the folder first on the path.
+        runpy.run_path(str(root / "infra"))
     finally:
         sys.path[:] = path

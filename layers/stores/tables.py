@@ -38,6 +38,11 @@ class HotTableSpec:
     families: tuple[Family, ...]
     holds_shoppers: bool = True
 
+    @property
+    def app_profile(self) -> str:
+        """The Bigtable app profile of the table's clients: one cluster, and compare-and-set for `shoppers` only."""
+        return self.name
+
 
 def hot_tables(retailers: Iterable[Retailer]) -> tuple[HotTableSpec, ...]:
     """Both tables, with one event family for each delay that some retailer's contract names."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +107,15 @@ def test_building_twice_gives_the_same_bytes(small: Path, tmp_path: Path) -> Non
     assert first.digest in first.name
 
 
+def test_nothing_of_the_machine_or_the_moment_is_in_an_archive(small: Path) -> None:
+    with zipfile.ZipFile(archives.build(small, "greet").path) as archive:
+        entries = archive.infolist()
+    assert [e.filename for e in entries] == sorted(e.filename for e in entries)
+    assert {(e.date_time, e.external_attr, e.create_system) for e in entries} == {
+        ((1980, 1, 1, 0, 0, 0), 0o100644 << 16, 3)
+    }
+
+
 @pytest.mark.parametrize(
     "unrelated", ["layers/words/rude.py", "layers/heavy/__init__.py", "functions/greet/README.md", "notes.txt"]
 )
@@ -151,14 +162,19 @@ def test_a_requirement_that_is_not_locked_is_refused(small: Path) -> None:
 
 @pytest.mark.parametrize("function", sorted(path.parent.name for path in ROOT.glob("functions/*/function.py")))
 def test_every_real_archive_starts_from_its_own_files(function: str, tmp_path: Path) -> None:
-    """What the archive imports is in it: compiled with nothing else of the repository in reach."""
-    built = archives.build(ROOT, function)
-    with zipfile.ZipFile(built.path) as archive:
+    """Imported as functions-framework does, with nothing else of the repository in reach."""
+    with zipfile.ZipFile(archives.build(ROOT, function).path) as archive:
         archive.extractall(tmp_path)
-    handler = tmp_path / "functions" / function / "handler.py"
-    reached = imports.reached(tmp_path, handler)
-    assert handler in reached
-    held = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.py")}
+    start = (
+        f"import asyncio, sys, main; assert asyncio.iscoroutinefunction(main.{function}); "
+        "print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] in ('functions', 'layers')), sep='\\n')"
+    )
+    run = subprocess.run(
+        [sys.executable, "-B", "-c", start], cwd=tmp_path, env={"PATH": ""}, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert all(Path(file).is_relative_to(tmp_path) for file in run.stdout.split())
+    held = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert not {name for name in held if name.startswith(("tests/", "infra/", "emulators/"))}
     assert {name.split("/")[1] for name in held if name.startswith("functions/")} == {"__init__.py", function}
 
