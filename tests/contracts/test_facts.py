@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,13 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from google.api_core.client_options import ClientOptions
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import bigquery
 
 from layers.declarations.settings import Settings
-from layers.facts import DECISIONS, FACTS, TABLES, Table, view_sql
+from layers.facts import DECISIONS, FACTS, Table
 from layers.stores.bigquery.port import Columns, FactWriter, RowsRefused, Value
+from tests.contracts.datasets import make_dataset
 
 AT = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 BY_NAME = {table.name: table for table in FACTS}
@@ -36,23 +33,7 @@ class Cold:
 
 @pytest.fixture
 def dataset(bigquery_emulator: tuple[str, str]) -> str:
-    """A dataset of its own with every table and view, as infra declares them."""
-    options = ClientOptions(api_endpoint=f"http://{bigquery_emulator[0]}")
-    client = bigquery.Client(PROJECT, AnonymousCredentials(), client_options=options)
-    name = f"facts_{uuid.uuid4().hex[:12]}"
-    client.create_dataset(name)
-    for table in TABLES:
-        schema = [
-            bigquery.SchemaField(c.name, c.type.value, mode="REQUIRED" if c.required else "NULLABLE")
-            for c in table.columns
-        ]
-        client.create_table(bigquery.Table(f"{PROJECT}.{name}.{table.stored_as}", schema))
-        if table.cooled:
-            view = bigquery.Table(f"{PROJECT}.{name}.{table.name}")
-            view.view_query = view_sql(table, f"{PROJECT}.{name}")
-            client.create_table(view)
-    client.close()
-    return name
+    return make_dataset(bigquery_emulator[0], PROJECT)
 
 
 @pytest.fixture(params=["fake", pytest.param("bigquery", marks=pytest.mark.emulators)])

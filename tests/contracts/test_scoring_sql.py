@@ -1,0 +1,279 @@
+"""`parameters.sql` on the emulator, against the formula of its README written plainly in Python.
+
+One dataset holds all that must not count beside what must: rows delivered twice, events after the run's clock and
+before the contract, shoppers who refused, departments that are no products.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from functions.cooling.rules import cool
+from functions.scoring.handler import SQL
+from functions.scoring.rules import HALF_LIFE_TRIPS, PRIOR_TRIPS, WINDOW_DAYS, Features, binding
+from layers.declarations.settings import Settings
+from layers.events.model import ConsentChanged, Event, OrderLine, OrderPaid, Purposes
+from layers.events.record import Record
+from layers.facts import PRODUCTS
+from layers.retailers import AbsentConsent, Contract, Retailer
+from layers.stores.bigquery.warehouse import BigQueryWarehouse
+from layers.stores.bigquery.writer import BigQueryFacts
+from tests.contracts.datasets import make_dataset
+
+pytestmark = pytest.mark.emulators
+
+PROJECT = "scoring"
+NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
+ZONE = ZoneInfo("America/New_York")
+SHOP = Retailer(
+    id="demo",
+    name="Demo",
+    write_key="w" * 16,
+    read_key="r" * 16,
+    origins=(),
+    timezone=str(ZONE),
+    contract=Contract(transactions=365),
+    absent_consent=AbsentConsent.GRANTED,
+)
+CATALOGUE = [
+    {"product": f"p{n}", "department": "GROCERY", "category": f"C{n % 5}", "brand": f"b{n % 3}"} for n in range(35)
+] + [{"product": "coupon", "department": "COUPON", "category": "COUPONS"}]
+"""Of 40 products: five are sold and in no catalogue."""
+
+Orders = dict[str, list[OrderPaid]]
+
+
+def shopper(name: int) -> str:
+    return f"01{name:032x}"
+
+
+def history() -> Orders:
+    """Random orders of eight shoppers over a year and a half, several on some days; some of the next hours."""
+    draw = random.Random(7)
+    orders: Orders = {}
+    for name in range(8):
+        own = [f"p{draw.randrange(40)}" for _ in range(6)]
+        orders[shopper(name)] = []
+        at = NOW
+        for number in range(draw.randint(10, 40)):
+            if number % 4 != 3:
+                at = NOW - timedelta(minutes=draw.randint(0, 560 * 24 * 60))
+            else:
+                at += timedelta(minutes=draw.randint(1, 180))
+            if number < 2:
+                at = NOW + timedelta(hours=number)
+            products = sorted(
+                {*draw.sample(own, 2), f"p{draw.randrange(40)}"} | ({"coupon"} if number % 4 == 0 else set())
+            )
+            lines = tuple(
+                OrderLine(
+                    product,
+                    paid=draw.choice([0.0, 1.25, 2.5, 9.99]),
+                    quantity=draw.choice([1, 2, 0.5]) if draw.random() < 0.8 else msgspec.UNSET,
+                    discount=0.5 if draw.random() < 0.5 else msgspec.UNSET,
+                )
+                for product in products
+            )
+            total = round(sum(line.paid for line in lines), 2)
+            id = f"order-{name}-{number}"
+            orders[shopper(name)].append(OrderPaid(id=id, at=at, order=id, total=total, lines=lines))
+    return orders
+
+
+def consents() -> list[tuple[str, ConsentChanged]]:
+    """Shopper 6 refused in the end, 7 agreed in the end; 5 refuses only after the run's clock."""
+    changes = ((6, 20, True), (6, 10, False), (7, 20, False), (7, 10, True), (5, -1, False))
+    return [
+        (
+            shopper(name),
+            ConsentChanged(
+                id=f"consent-{name}-{days}",
+                at=NOW - timedelta(days=days),
+                purposes=Purposes(personalisation=personalisation),
+            ),
+        )
+        for name, days, personalisation in changes
+    ]
+
+
+def counted(orders: Orders) -> Orders:
+    """What may count: consented, before the clock, within the contract."""
+    oldest = NOW - timedelta(days=365)
+    kept = {
+        who: [order for order in bought if oldest <= order.at < NOW]
+        for who, bought in orders.items()
+        if who != shopper(6)
+    }
+    return {who: bought for who, bought in kept.items() if bought}
+
+
+def day(order: OrderPaid) -> date:
+    return order.at.astimezone(ZONE).date()
+
+
+def probabilities(orders: Orders, things: dict[str, str]) -> dict[str, dict[str, float]]:
+    """The README's formula. `things`: what a product counts as (itself, or its category). A product that nobody
+    bought lately is a candidate only for who bought it."""
+    weights: dict[str, dict[date, float]] = {}
+    bought: dict[str, dict[str, set[date]]] = {}
+    for who, those in orders.items():
+        days = sorted({day(order) for order in those}, reverse=True)
+        weights[who] = {moment: 0.5 ** (back / HALF_LIFE_TRIPS) for back, moment in enumerate(days)}
+        bought[who] = defaultdict(set)
+        for order in those:
+            for line in order.lines:
+                if line.product in things:
+                    bought[who][things[line.product]].add(day(order))
+    newest = max(max(days) for days in weights.values())
+    recent = {(who, d) for who, days in weights.items() for d in days if d > newest - timedelta(days=WINDOW_DAYS)}
+    share: dict[str, float] = defaultdict(float)
+    for who, those_things in bought.items():
+        for thing, days_bought in those_things.items():
+            share[thing] += len({d for d in days_bought if (who, d) in recent}) / len(recent)
+    return {
+        who: {
+            thing: (sum(weights[who][d] for d in bought[who].get(thing, ())) + PRIOR_TRIPS * share[thing])
+            / (sum(weights[who].values()) + PRIOR_TRIPS)
+            for thing in {*(thing for thing in share if share[thing]), *bought[who]}
+        }
+        for who in orders
+    }
+
+
+@dataclass
+class Scored:
+    expected: Orders
+    features: dict[str, Features]
+
+
+@pytest.fixture(scope="module")
+def scored(bigquery_emulator: tuple[str, str]) -> Scored:
+    import asyncio
+
+    rest, storage = bigquery_emulator
+    values = Settings(
+        {"GONDOLA_PROJECT": PROJECT, "BIGQUERY_EMULATOR_HOST": rest, "BIGQUERY_STORAGE_EMULATOR_HOST": storage}
+    )
+    dataset, orders = make_dataset(rest, PROJECT), history()
+
+    async def deliver() -> None:
+        facts = BigQueryFacts.of(values)
+        events: Iterable[tuple[str, Event]] = [
+            *((who, order) for who, those in orders.items() for order in those),
+            *consents(),
+        ]
+        records = [
+            Record(shopper=who, session="s", channel="history", received=NOW, event=event) for who, event in events
+        ]
+        for _ in range(2):
+            for cooled in cool(records):
+                await facts.append(dataset, cooled.table, cooled.columns)
+        await facts.close()
+
+    asyncio.run(deliver())
+    warehouse = BigQueryWarehouse.of(values)
+    warehouse.replace(dataset, PRODUCTS, CATALOGUE)
+    rows = warehouse.query(SQL.replace("{dataset}", f"{PROJECT}.{dataset}"), binding(SHOP, NOW))
+    return Scored(counted(orders), {row["shopper"]: Features.of(row) for row in rows})
+
+
+def test_the_data_covers_what_must_not_count() -> None:
+    orders = history()
+    every = [order for those in orders.values() for order in those]
+    assert any(order.at >= NOW for order in every)
+    assert any(order.at < NOW - timedelta(days=365) for order in every)
+    assert any(order.at.date() != day(order) for order in every)
+    assert len({(who, day(order)) for who, those in orders.items() for order in those}) < len(every)
+
+
+def test_one_row_for_each_shopper_who_may_be_personalised(scored: Scored) -> None:
+    assert set(scored.features) == set(scored.expected)
+    assert shopper(6) not in scored.features
+    assert shopper(7) in scored.features
+    assert {who: found.orders for who, found in scored.features.items()} == {
+        who: len(those) for who, those in scored.expected.items()
+    }
+
+
+def test_products_are_as_likely_as_the_formula_says_best_first(scored: Scored) -> None:
+    expected = probabilities(scored.expected, {f"p{n}": f"p{n}" for n in range(40)})
+    for who, found in scored.features.items():
+        assert found.products is not None
+        best = sorted(((-round(p, 6), product) for product, p in expected[who].items()))[:30]
+        assert [product.id for product in found.products] == [product for _, product in best]
+        assert [product.probability for product in found.products] == pytest.approx([-p for p, _ in best], abs=2e-6)
+        assert len(found.products) >= 20
+
+
+def test_categories_are_as_likely_as_the_formula_says(scored: Scored) -> None:
+    category = {product["product"]: product["category"] for product in CATALOGUE if product["product"] != "coupon"}
+    expected = probabilities(scored.expected, category)
+    for who, found in scored.features.items():
+        bought = {category.get(line.product) for order in scored.expected[who] for line in order.lines} - {None}
+        assert found.categories is not None
+        assert {c.name: c.probability for c in found.categories} == pytest.approx(
+            {name: expected[who][name] for name in bought if name}, abs=2e-6
+        )
+
+
+def test_the_catalogue_says_category_and_brand_where_it_knows_the_product(scored: Scored) -> None:
+    catalogue = {product["product"]: product for product in CATALOGUE}
+    for found in scored.features.values():
+        for product in found.products or ():
+            known = catalogue.get(product.id, {})
+            assert (product.category, product.brand) == (known.get("category"), known.get("brand"))
+
+
+def nearest_rank(values: Iterable[float], tenths: int) -> float:
+    ordered = sorted(values)
+    return ordered[-(-len(ordered) * tenths // 10) - 1]
+
+
+def test_the_usual_price_is_the_median_of_the_last_purchases_with_a_quantity(scored: Scored) -> None:
+    own = {who: unit_prices(those) for who, those in scored.expected.items()}
+    everybodys: dict[str, list[float]] = defaultdict(list)
+    for prices in own.values():
+        for id, dated in prices.items():
+            everybodys[id] += [price for _, price in dated]
+    from_own = from_everybody = 0
+    for who, found in scored.features.items():
+        for product in found.products or ():
+            last = [price for _, price in sorted(own[who][product.id], reverse=True)[:5]]
+            from_own += bool(last)
+            from_everybody += not last
+            known = last or everybodys[product.id]
+            assert product.price == (pytest.approx(nearest_rank(known, 5)) if known else None)
+    assert min(from_own, from_everybody) > 20
+
+
+def unit_prices(orders: list[OrderPaid]) -> dict[str, list[tuple[datetime, float]]]:
+    found: dict[str, list[tuple[datetime, float]]] = defaultdict(list)
+    for order in orders:
+        for line in order.lines:
+            if line.quantity is not msgspec.UNSET and line.paid > 0:
+                found[line.product].append((order.at, line.paid / line.quantity))
+    return found
+
+
+def test_usual_basket_and_stretch_are_orders_at_their_places(scored: Scored) -> None:
+    for who, found in scored.features.items():
+        totals = [order.total for order in scored.expected[who]]
+        assert (found.usual, found.stretch) == (nearest_rank(totals, 5), nearest_rank(totals, 6))
+
+
+def test_discounts_are_summed_over_products_only(scored: Scored) -> None:
+    for who, found in scored.features.items():
+        lines: list[Any] = [line for order in scored.expected[who] for line in order.lines if line.product != "coupon"]
+        assert found.paid == pytest.approx(sum(line.paid for line in lines))
+        assert found.discount == pytest.approx(
+            sum(0 if line.discount is msgspec.UNSET else line.discount for line in lines)
+        )
