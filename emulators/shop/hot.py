@@ -1,0 +1,82 @@
+"""Reads Bigtable as it lies there, beside all functions: what is stored, what is older than its contract."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from layers.declarations import settings
+from layers.declarations.settings import Settings
+from layers.events.record import milliseconds
+from layers.retailers import Retailer, family
+from layers.stores.bigtable.cells import Cell
+from layers.stores.bigtable.wire import BigtableWire, RowFilter, prefix_end
+from layers.stores.channel import open_channel
+from layers.stores.tables import EVENT_CLASSES, EVENTS, PARAMETERS, SHOPPERS
+
+T = TypeVar("T")
+TABLES = (EVENTS, SHOPPERS)
+
+
+def stored_ids(values: Settings, retailer_id: str) -> set[str]:
+    """Ids of all events that the table `events` holds of a retailer."""
+
+    async def read(wire: BigtableWire) -> set[str]:
+        keys = _rows(wire, f"{retailer_id}#".encode(), RowFilter(strip_value_transformer=True))
+        return {key.rsplit(b"#", 1)[-1].decode() async for key, _ in keys}
+
+    return _with_table(values, EVENTS, read)
+
+
+def shoppers_with_parameters(values: Settings, retailer_id: str) -> int:
+    async def read(wire: BigtableWire) -> int:
+        keys = _rows(wire, f"{retailer_id}#".encode(), RowFilter(family_name_regex_filter=PARAMETERS))
+        return sum([1 async for _ in keys])
+
+    return _with_table(values, SHOPPERS, read)
+
+
+def rows_with(values: Settings, table: str, text: bytes) -> int:
+    """Rows of a table, of all retailers, whose key or any cell holds `text`."""
+
+    async def read(wire: BigtableWire) -> int:
+        found = 0
+        async for key, cells in _rows(wire, b""):
+            found += text in key or any(text in cell.value or text in cell.qualifier for cell in cells)
+        return found
+
+    return _with_table(values, table, read)
+
+
+def beyond_contract(values: Settings, retailer: Retailer, now: datetime) -> int:
+    """Stored events of a retailer that are older than its contract allows at `now`."""
+    limits = {
+        family(each, days): milliseconds(now - timedelta(days=days))
+        for each in EVENT_CLASSES
+        for days in (retailer.contract.days(each),)
+    }
+
+    async def read(wire: BigtableWire) -> int:
+        rows = _rows(wire, f"{retailer.id}#".encode(), RowFilter(strip_value_transformer=True))
+        return sum([1 async for _, cells in rows if any(cell.at_ms < limits[cell.family] for cell in cells)])
+
+    return _with_table(values, EVENTS, read)
+
+
+async def _rows(wire: BigtableWire, prefix: bytes, only: Any = None) -> AsyncIterator[tuple[bytes, list[Cell]]]:
+    end = prefix_end(prefix) if prefix else b"\xff"
+    async for row in wire.read(prefix, end, only, scan=True):
+        yield row
+
+
+def _with_table(values: Settings, table: str, read: Callable[[BigtableWire], Coroutine[Any, Any, T]]) -> T:
+    async def run() -> T:
+        channel = open_channel("bigtable.googleapis.com", values.emulator("bigtable"))
+        try:
+            return await read(BigtableWire(channel, values[settings.hot_table(table)]))
+        finally:
+            await channel.close()
+
+    return asyncio.run(run())

@@ -1,0 +1,69 @@
+"""Step 3: scoring learns overnight how each shopper buys; and the tree that a marketer publishes for the day after."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from emulators.shop.background import follow, in_background
+from emulators.shop.cold import Cold
+from emulators.shop.hot import shoppers_with_parameters
+from emulators.shop.screen import Screen
+from emulators.shop.stage import DemoFailed, Stage
+
+TREE = "layers/tree/examples/grocery_basket.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """`shoppers` have parameters now; it took `seconds`."""
+
+    shoppers: int
+    seconds: float
+    report: dict[str, Any]
+
+
+def publish_tree(stage: Stage) -> str:
+    """Publishes the example tree as a marketer would; what the command said."""
+    command = [sys.executable, "-m", "layers.tree", "publish", TREE, "--retailer", stage.retailer.id]
+    done = subprocess.run(
+        command,
+        cwd=stage.repository,
+        env={**os.environ, **stage.values.values},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        raise DemoFailed(f"the tree was not published, so nothing can be decided: {done.stderr.strip() or 'no reason'}")
+    return done.stdout.strip()
+
+
+def score(stage: Stage, screen: Screen) -> Scored:
+    """Fires the scoring job; every shopper with an order has parameters afterwards.
+
+    Raises:
+        DemoFailed: some have none.
+    """
+    wanted = int(Cold(stage.values, stage.retailer).number("COUNT(DISTINCT shopper)", "orders"))
+    begun = time.monotonic()
+
+    def written() -> int:
+        return shoppers_with_parameters(stage.values, stage.retailer.id)
+
+    with screen.bar("scoring, shoppers with parameters", wanted) as bar:
+        report = follow(in_background(lambda: stage.report_of("scoring")), lambda: bar.at(written()), 2.0)
+        seconds = time.monotonic() - begun
+        found = written()
+        bar.at(found)
+    if found != wanted:
+        raise DemoFailed(
+            f"{found} shoppers have parameters and {wanted} have bought, so some would be treated as strangers; "
+            "see the log of scoring"
+        )
+    return Scored(found, seconds, report)

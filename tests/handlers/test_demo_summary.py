@@ -1,0 +1,175 @@
+"""What the demo says at its end, and what it refuses to say."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from emulators.shop import report
+from emulators.shop.erasing import Erased
+from emulators.shop.history import Delivered, Taken
+from emulators.shop.learning import Scored
+from emulators.shop.live_day import Played, Recall
+from emulators.shop.purging import Purged
+from emulators.shop.settling import Decided, Followed, check, compare
+from emulators.shop.stage import DemoFailed
+from emulators.shop.tracker import Answer
+
+LIVE = date(2026, 11, 20)
+RECEIPT = {
+    "id": "112e",
+    "reference": "demo-2026-11-20",
+    "customers": 1,
+    "finished": "2026-11-22T04:50:50.915Z",
+    "fingerprints": ["9a9a"],
+    "stores": [{"store": "bigtable:events", "found": 46, "deleted": 46, "remaining": 0}],
+    "kept": [{"store": "firestore:erasures", "what": "this request", "until": "2031-11-21T00:00:00Z"}],
+}
+
+
+def played(latencies: tuple[float, ...] = (20.0, 30.0, 400.0)) -> Played:
+    found = Played()
+    found.tally.latencies_ms += latencies
+    found.tally.sent += ["a", "b"]
+    found.tally.acknowledged += ["a", "b"]
+    return found
+
+
+def results(recall: float | None = 0.25) -> report.Results:
+    bad = [{"file": "orders/2026-06-06.ndjson.gz", "line": 115, "reason": "not valid JSON (at $)"}]
+    return report.Results(
+        live_day=LIVE,
+        delivered=Delivered(334, 1000, 9000, 1, 50, date(2025, 12, 21), date(2026, 11, 19)),
+        taken=Taken(335, 1000, 1, 0.5, bad),
+        reconciled={"rows of orders": (1000, 1000)},
+        scored=Scored(90, 1.5, {}),
+        orders=384,
+        played=played(),
+        play_seconds=60.0,
+        recall=Recall(recall, 300 if recall is not None else 0, 84),
+        followed=Followed(1002, 1002, 1002, 1002, 1002, 0),
+        decided=Decided(2, 0, 2, 2),
+        journey={"nodes": ["arrival"], "decisions": 1},
+        erased=Erased(RECEIPT, 3.2, {"bigtable:events": 46}, {}),
+        purged=Purged(datetime(2027, 12, 22, tzinfo=UTC), {"clean": True}, 10, 0, 990, 991),
+        graph={"resources": 167, "applied": 70, "not_emulated": 97},
+        seconds=200.0,
+    )
+
+
+def test_the_summary_keeps_its_contract() -> None:
+    numbers = report.summary(results())
+    assert numbers["events"] == {
+        "sent": 1002,
+        "acknowledged": 1002,
+        "stored": 1002,
+        "dispatched": 1002,
+        "cooled": 1002,
+        "lost": 0,
+    }
+    assert (numbers["history"]["events"], numbers["history"]["seconds"]) == (1000, 0.5)
+    assert numbers["history"]["events_per_second"] == 2000.0
+    assert {name: numbers["decisions"][name] for name in ("count", "p50_ms", "p95_ms")} == {
+        "count": 2,
+        "p50_ms": 30.0,
+        "p95_ms": 400.0,
+    }
+    assert numbers["recall_at_10"] == 0.25
+    assert (numbers["erasure"]["receipt"], numbers["erasure"]["residue"]) == (RECEIPT, 0)
+    assert numbers["purge"]["report"] == {"clean": True}
+    assert numbers["graph"] == {"resources": 167, "applied": 70, "not_emulated": 97}
+
+
+def test_every_day_is_named_with_the_day_it_really_was() -> None:
+    numbers = report.summary(results())
+    assert numbers["live_day"]["day"] == "2026-11-20"
+    assert numbers["live_day"]["original_day"] == "2017-12-01"
+    assert numbers["history"]["first_day"] == {"day": "2025-12-21", "original_day": "2017-01-01"}
+
+
+def test_what_is_left_is_added_up() -> None:
+    found = results()
+    left = Erased(RECEIPT, 1.0, {}, {"bigtable:events": 2, "log:ingest": 1})
+    fields = {name: getattr(found, name) for name in report.Results.__dataclass_fields__} | {"erased": left}
+    assert report.summary(report.Results(**fields))["erasure"]["residue"] == 3
+
+
+def test_the_file_is_the_summary_and_people_see_the_same(tmp_path: Path) -> None:
+    numbers = report.summary(results())
+    report.write(numbers, tmp_path / "new" / "summary.json")
+    assert json.loads((tmp_path / "new" / "summary.json").read_text()) == json.loads(json.dumps(numbers))
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["summary.json"]
+    out = StringIO()
+    Console(file=out, width=200).print(report.table(numbers))
+    for part in (
+        "1,002 sent",
+        "2,000 events/s",
+        "really 2017-12-01",
+        "p95 400.0 ms",
+        "0.250 over 300 orders",
+        "70 applied",
+    ):
+        assert part in out.getvalue()
+
+
+def test_without_known_shoppers_there_is_no_recall() -> None:
+    numbers = report.summary(results(recall=None))
+    assert numbers["recall_at_10"] is None
+    assert dict(report.rows(numbers))["recall@10"].startswith("none over 0 orders")
+
+
+def test_a_receipt_for_people_says_what_each_store_says() -> None:
+    first, store, kept = report.receipt_lines(RECEIPT)
+    assert "demo-2026-11-20" in first and "fingerprint 9a9a" in first
+    assert store.strip() == "bigtable:events: 46 found, 46 deleted, 0 remaining"
+    assert "firestore:erasures until 2031-11-21" in kept
+
+
+def followed(**changes: int) -> Followed:
+    numbers = {"sent": 2, "acknowledged": 2, "stored": 2, "dispatched": 2, "cooled": 2, "lost": 0} | changes
+    return Followed(**numbers)
+
+
+ALL = {"a", "b"}
+
+
+def test_a_day_that_holds_passes() -> None:
+    check(followed(), played(), ALL, ALL, ALL)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "stored", "dispatched", "cooled", "said"),
+    [
+        (followed(cooled=1, lost=1), ALL, ALL, {"a"}, "1 acknowledged live events are not in BigQuery, the first is b"),
+        (followed(stored=1), {"a"}, ALL, ALL, "not in Bigtable"),
+        (followed(dispatched=3), ALL, ALL, ALL, "dispatched 3, cooled 2 are not the same"),
+        (followed(sent=3), ALL, ALL, ALL, "sent 3, acknowledged 2"),
+    ],
+)
+def test_an_event_that_is_missing_or_too_many_fails_the_demo(
+    numbers: Followed, stored: set[str], dispatched: set[str], cooled: set[str], said: str
+) -> None:
+    with pytest.raises(DemoFailed, match=said):
+        check(numbers, played(), stored, dispatched, cooled)
+
+
+def test_an_answer_that_did_not_count_its_event_fails_the_demo() -> None:
+    day = played()
+    day.tally.uncounted.append("a")
+    day.tally.note("POST /v1/events answered 403 origin-not-allowed")
+    with pytest.raises(DemoFailed, match=r"403 origin-not-allowed \(1 times\); 1 experiences did not count"):
+        check(followed(), day, ALL, ALL, ALL)
+
+
+def test_a_page_must_stand_where_the_log_says_unless_a_late_event_moved_it() -> None:
+    day = played()
+    day.answers |= {"a": Answer(node="arrival"), "b": Answer(node="building"), "c": Answer(node="building")}
+    decided = {"a": "arrival", "b": "arrival"}
+    assert compare(day, decided, {"b"}) == Decided(2, 1, 2, 1)
+    with pytest.raises(DemoFailed, match="1 pages stood on another node"):
+        compare(day, decided, set())
