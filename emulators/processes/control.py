@@ -6,6 +6,7 @@ moment it began; only when both match is it stopped.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -20,6 +21,8 @@ _TETHER = Path(__file__).with_name("tether.py")
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "JAVA_HOME", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 _HAS_PROC = Path("/proc/self/stat").exists()
 POLL_S = 0.02
+_AFTER_SIGKILL_S = 10.0
+"""A killed process is gone as soon as the kernel has freed its memory."""
 
 # The kernel's death signal follows the thread that started the child, not its process: a test's worker thread that ends
 # would take the emulators with it. So one thread, which lives as long as this process, starts them all.
@@ -54,12 +57,17 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A started process. `born` is in the system's own notation and only ever compared for equality."""
+    """A started process.
+
+    Attributes:
+        born: when, in the system's own notation; only ever compared for equality. arguments: those of its command.
+    """
 
     name: str
     pid: int
     born: str
     log: str
+    arguments: tuple[str, ...] = ()
 
 
 def start(request: Start) -> Running:
@@ -92,7 +100,7 @@ def _start(request: Start) -> Running:
     except OSError as error:
         raise ProcessFailed(f"{request.name} cannot be started: {error}") from None
     _children[child.pid] = child
-    return Running(request.name, child.pid, _born(child.pid) or "", str(request.log))
+    return Running(request.name, child.pid, _born(child.pid) or "", str(request.log), request.command[1:])
 
 
 def _born(pid: int) -> str | None:
@@ -117,57 +125,102 @@ def alive(process: Running) -> bool:
 
 
 def send(process: Running, number: signal.Signals) -> bool:
-    """Sends a signal to its whole group, if it is ours.
+    """Sends a signal to it and to whatever it started, if they are ours.
 
     Returns:
-        False when it no longer runs.
+        False when nothing of it runs.
     """
-    if not alive(process):
-        return False
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        return False
-    return True
+    return bool(_signal([process], number)[process.pid])
 
 
 def stop(processes: Sequence[Running], grace_s: float = 10.0) -> list[str]:
-    """Ends them together: SIGTERM, then SIGKILL for those that are still there after `grace_s` seconds.
+    """Ends them together, with what they started: SIGTERM, then SIGKILL for what is still there after the grace.
+
+    Args:
+        grace_s: seconds.
 
     Returns:
         The names of those that had to be killed. Calling it again does nothing.
     """
-    asked = [process for process in processes if send(process, signal.SIGTERM)]
-    until = time.monotonic() + grace_s
-    while (left := [process for process in asked if _group_alive(process)]) and time.monotonic() < until:
-        time.sleep(POLL_S)
-    for process in left:
-        _kill_group(process)
+    late = _wait_until_gone(processes, _signal(processes, signal.SIGTERM), grace_s)
+    kill(late)
+    return [process.name for process in late]
+
+
+def kill(processes: Sequence[Running]) -> bool:
+    """Ends them at once, with what they started, and returns when their ports are free again.
+
+    Returns:
+        False when none of them ran.
+    """
+    sent = _signal(processes, signal.SIGKILL)
+    _wait_until_gone(processes, sent, _AFTER_SIGKILL_S)
+    return any(sent.values())
+
+
+Member = tuple[int, str]
+"""A process that one of ours started, or itself: its id, and when it began."""
+
+
+def _signal(processes: Sequence[Running], number: signal.Signals) -> dict[int, list[Member]]:
+    """Signals each and what it started; who that was, by the id of ours."""
+    members = _members(processes)
     for process in processes:
-        child = _children.pop(process.pid, None)
-        if child is not None:
-            child.wait()
-    return [process.name for process in left]
+        with contextlib.suppress(ProcessLookupError):
+            if alive(process):
+                os.killpg(process.pid, number)
+                continue
+        for pid, _ in members[process.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+    return members
 
 
-def _group_alive(process: Running) -> bool:
-    if alive(process):
-        return True
-    child = _children.get(process.pid)
-    if child is not None:
-        child.poll()
-    try:
-        os.killpg(process.pid, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+def _wait_until_gone(
+    processes: Sequence[Running], members: Mapping[int, list[Member]], timeout_s: float
+) -> list[Running]:
+    """Those of which something is still there when the time is over."""
+
+    def left() -> list[Running]:
+        return [p for p in processes if alive(p) or any(_born(pid) == born for pid, born in members[p.pid])]
+
+    until = time.monotonic() + timeout_s
+    while (late := left()) and time.monotonic() < until:
+        time.sleep(POLL_S)
+    for process in processes:
+        child = _children.get(process.pid)
+        if child is not None and child.poll() is not None:
+            del _children[process.pid]
+    return late
 
 
-def _kill_group(process: Running) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
+def _members(processes: Sequence[Running]) -> dict[int, list[Member]]:
+    """What runs of each: it and what it started.
+
+    A gunicorn worker outlives a master that was killed. The master's id then still names their process group; but that
+    may be another's by now, so only those with the master's own arguments count, among which is its port.
+    """
+    found: dict[int, list[Member]] = {p.pid: [(p.pid, p.born)] if alive(p) else [] for p in processes}
+    # An id that another process has now names no group of ours.
+    ours = {process.pid: process for process in processes if found[process.pid] or _born(process.pid) is None}
+    for folder in Path("/proc").iterdir() if _HAS_PROC and ours else ():
+        if not folder.name.isdigit():
+            continue
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            leader = ours.get(int(fields[2]))
+            if leader is None or fields[0] in "ZX" or int(folder.name) == leader.pid:
+                continue
+            if found[leader.pid] or _runs(folder, leader.arguments):
+                found[leader.pid].append((int(folder.name), fields[19]))
+        except OSError:
+            continue
+    return found
+
+
+def _runs(folder: Path, arguments: tuple[str, ...]) -> bool:
+    words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+    return bool(arguments) and tuple(words[-len(arguments) :]) == arguments
 
 
 def tail(log: str | Path, lines: int = 15) -> str:

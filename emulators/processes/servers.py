@@ -8,6 +8,7 @@ run by class: the process id is the JVM's. Bigtable and bqemulator hold everythi
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from emulators.processes import ready, sdk
 from emulators.processes.control import ProcessFailed, Running, Start, start, stop
-from emulators.processes.ports import HOST, free_ports
+from emulators.processes.ports import HOST, free_ports, give_back
 from layers.declarations.settings import EMULATOR_HOSTS
 
 Ports = Mapping[str, int]
@@ -100,7 +101,7 @@ def environment_of(ports: Ports) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """An emulator that is ready."""
+    """An emulator that runs; whether it is ready, only `start_servers` knows."""
 
     process: Running
     ports: dict[str, int]
@@ -116,51 +117,46 @@ def start_servers(
     """Starts these emulators side by side and waits until all are ready.
 
     Args:
-        each: called with a name as soon as that one is ready.
+        each: called with a name as soon as that one is ready, from any thread.
         begun: called as soon as a process exists, so that its id is written down before anything can fail.
 
     Raises:
-        ProcessFailed: one did not become ready; those that did are stopped again.
+        ProcessFailed: one did not become ready; the others are stopped again, as they are at Ctrl-C.
         NotInstalled: one is not on this machine; nothing was started.
     """
     servers = [server for server in SERVERS.values() if server.name in set(names)]
     for server in servers:
-        server.command(dict.fromkeys(server.ports, 0))  # fails here when it is not installed
+        server.command(dict.fromkeys(server.ports, 0))  # says what is not installed before anything starts
+    cancelled = threading.Event()
+    running: list[Running] = []
+
+    def one(server: Server) -> Started:
+        for attempt in range(1, _ATTEMPTS + 1):
+            ports = dict(zip(server.ports, free_ports(len(server.ports)), strict=True))
+            request = Start(server.name, server.command(ports), {}, logs / f"{server.name}.log", held)
+            started = Started(start(request), ports)
+            running.append(started.process)
+            begun(server.name, started)
+            try:
+                ready.wait(started.process, lambda ports=ports: server.is_ready(ports))  # type: ignore[misc]
+            except ProcessFailed:
+                stop([started.process])
+                give_back(list(ports.values()))
+                if attempt == _ATTEMPTS or cancelled.is_set():
+                    raise
+                continue
+            each(server.name)
+            return started
+        raise AssertionError("unreachable: the last attempt raises")
+
     with ThreadPoolExecutor(max_workers=max(1, len(servers))) as pool:
-        pending = {s.name: pool.submit(_start_one, s, logs, held, each, begun) for s in servers}
-    failures = [future.exception() for future in pending.values() if future.exception() is not None]
-    started = {name: future.result() for name, future in pending.items() if future.exception() is None}
-    if failures:
-        stop([one.process for one in started.values()])
-        raise ProcessFailed("\n".join(str(failure) for failure in failures))
-    return started
-
-
-def _start_one(
-    server: Server,
-    logs: Path,
-    held: bool,
-    each: Callable[[str], None],
-    begun: Callable[[str, Started], None],
-) -> Started:
-    for attempt in range(1, _ATTEMPTS + 1):
-        ports = dict(zip(server.ports, free_ports(len(server.ports)), strict=True))
-        request = Start(server.name, server.command(ports), {}, logs / f"{server.name}.log", held)
-        process = start(request)
-        begun(server.name, Started(process, ports))
         try:
-            ready.wait(process, lambda ports=ports: server.is_ready(ports))  # type: ignore[misc]
-        except ProcessFailed:
-            stop([process])
-            if attempt == _ATTEMPTS:
-                raise
-            continue
+            pending = {server.name: pool.submit(one, server) for server in servers}
+            return {name: future.result() for name, future in pending.items()}
         except BaseException:
-            stop([process])
+            cancelled.set()
+            stop(list(running))
             raise
-        each(server.name)
-        return Started(process, ports)
-    raise AssertionError("unreachable: the last attempt raises")
 
 
 @contextlib.contextmanager
