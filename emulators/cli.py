@@ -13,7 +13,7 @@ from pathlib import Path
 
 from emulators import fidelity, graph, welcome
 from emulators.appliers.rest import Refused
-from emulators.appliers.scheduler import UnknownJob
+from emulators.appliers.scheduler import NoAnswer, UnknownJob
 from emulators.capture import ROOT, CaptureFailed, capture
 from emulators.plan import UnknownResource, lines, plan
 from emulators.processes import ProcessFailed
@@ -23,7 +23,18 @@ from emulators.state import Busy
 from emulators.wiring import UnknownFunction
 
 EXPLAINED = (
-    *(Busy, CaptureFailed, NotInstalled, NotUp, ProcessFailed, Refused, UnknownFunction, UnknownJob, UnknownResource),
+    *(
+        Busy,
+        CaptureFailed,
+        NoAnswer,
+        NotInstalled,
+        NotUp,
+        ProcessFailed,
+        Refused,
+        UnknownFunction,
+        UnknownJob,
+        UnknownResource,
+    ),
     *(graph.InvalidGraph, fidelity.NoMarkers),
 )
 """Errors whose message says all; anything else is a fault of ours and keeps its traceback."""
@@ -93,7 +104,8 @@ def _up(options: argparse.Namespace) -> int:
         "(`python -m emulators plan` says why)"
     )
     print(welcome.text(stack.wiring, datetime.now(UTC)))
-    print("stop it with `make down`")
+    where = "" if options.folder == ROOT / ".local" else f" --folder {options.folder}"
+    print("stop it with " + (f"`python -m emulators down{where}`" if where else "`make down`"))
     return 0
 
 

@@ -12,6 +12,9 @@ from emulators.wiring import Wiring
 _SHOPPER, _ERASED = "9250001234567", "9250007654321"
 """Customer ids that nobody has."""
 
+_TREE = "layers/tree/examples/grocery_basket.yaml"
+_TREE_READS = ("FIRESTORE_EMULATOR_HOST", "GONDOLA_DATABASE_", "GONDOLA_PROJECT")
+
 
 def addresses(wiring: Wiring) -> list[str]:
     """One line a function."""
@@ -65,9 +68,17 @@ def commands(wiring: Wiring, now: datetime) -> list[tuple[str, str]]:
     ]
 
 
+def tree_command(wiring: Wiring) -> str:
+    """Publishes the example tree to the first retailer: without one, there is nothing to show."""
+    values = wiring.environment("experiences")
+    seen = {name: value for name, value in values.items() if name.startswith(_TREE_READS)}
+    assigned = " ".join(f"{name}={shlex.quote(value)}" for name, value in sorted(seen.items()))
+    return f"{assigned} \\\n  .venv/bin/python -m layers.tree publish {_TREE} --retailer {wiring.retailers()[0]['id']}"
+
+
 def text(wiring: Wiring, now: datetime) -> str:
     """All of it."""
-    lines = ["", "functions", *addresses(wiring), ""]
+    lines = ["", "functions", *addresses(wiring), "", "# show the example tree's experiences", tree_command(wiring), ""]
     for retailer in wiring.retailers():
         lines.append(f"retailer {retailer['id']}: write key {retailer['write_key']}, read key {retailer['read_key']}")
     for purpose, command in commands(wiring, now):

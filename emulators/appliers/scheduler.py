@@ -19,6 +19,10 @@ from emulators.tokens import handed_on_token
 SCHEDULE_TIME = "X-CloudScheduler-ScheduleTime"
 
 
+class NoAnswer(RuntimeError):
+    """The job's function cannot be reached, or takes longer than Scheduler would wait."""
+
+
 class UnknownJob(LookupError):
     """No job of that name; the message lists those there are."""
 
@@ -86,7 +90,7 @@ def fire(job: Job, at: datetime) -> tuple[int, str]:
         Status and body.
 
     Raises:
-        OSError: the function does not answer.
+        NoAnswer: the function does not answer.
     """
     address = urlsplit(job.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=job.deadline_s)
@@ -94,5 +98,10 @@ def fire(job: Job, at: datetime) -> tuple[int, str]:
         connection.request(job.method, address.path or "/", headers={**headers(job, at), "Content-Length": "0"})
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        raise NoAnswer(
+            f"the function of job {job.name!r} gave no answer ({type(error).__name__}: {error}); see its log, and "
+            "`python -m emulators status`. Scheduler would try again later."
+        ) from None
     finally:
         connection.close()

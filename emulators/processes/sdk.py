@@ -91,7 +91,7 @@ def script(name: str) -> str:
     """
     path = Path(sys.prefix) / "bin" / name
     if not path.is_file():
-        raise NotInstalled(f"{name} is not in {sys.prefix}: run `make install`.")
+        raise NotInstalled(f"{name} is not in {sys.prefix}: run `make setup`.")
     return str(path)
 
 
@@ -103,7 +103,7 @@ def bigquery_python() -> str:
     """
     path = Path(os.environ.get(BIGQUERY_PYTHON_VARIABLE) or _ROOT / ".venv-bqemulator" / "bin" / "python")
     if not path.is_file():
-        raise NotInstalled(f"bqemulator's environment is not at {path.parent.parent}: run `make install`.")
+        raise NotInstalled(f"bqemulator's environment is not at {path.parent.parent}: run `make setup`.")
     return str(path)
 
 

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from emulators import cli, welcome
-from emulators.appliers.scheduler import UnknownJob
+from emulators.appliers.scheduler import NoAnswer, UnknownJob
 from emulators.stack import NotUp, Stack
 from emulators.wiring import UnknownFunction
+
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 
@@ -93,6 +95,8 @@ def test_a_killed_function_is_gone_until_it_is_restarted(stack: Stack) -> None:
     assert not stack.kill("feeds")
     with pytest.raises(OSError):  # refused, or reset while the kernel still takes it down
         urllib.request.urlopen(url, timeout=5)
+    with pytest.raises(NoAnswer, match="feeds"):
+        stack.fire("feeds")
     stack.restart("feeds")
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(url, timeout=5)
@@ -100,6 +104,8 @@ def test_a_killed_function_is_gone_until_it_is_restarted(stack: Stack) -> None:
 
 def test_the_three_commands_that_it_prints_work(stack: Stack) -> None:
     statuses = []
+    published = ["bash", "-c", welcome.tree_command(stack.wiring)]
+    assert b"shows" in subprocess.run(published, cwd=ROOT, capture_output=True, check=True, timeout=60).stdout
     for _, command in welcome.commands(stack.wiring, datetime.now(UTC)):
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, timeout=60)
         statuses.append((int(done.stdout.splitlines()[-1]), done.stdout))
