@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+import httpx
 import pyarrow as pa
 import pytest
 from google.api_core.client_options import ClientOptions
@@ -109,6 +110,29 @@ def test_erased_rows_leave_no_copy(client: bigquery.Client, bigquery_emulator: t
     assert rows(client, count.format("")) != [(0,)]
     rows(client, f"DELETE FROM `{table}` WHERE shopper = 's1'")
     assert rows(client, count.format(f"FOR SYSTEM_TIME AS OF TIMESTAMP('{before}')")) == [(0,)]
+
+
+def test_a_result_goes_when_hundreds_came_after_it_unless_it_is_still_read(client: bigquery.Client) -> None:
+    """Results would be kept for as long as the emulator lives, and erased rows in them."""
+
+    def ask(value: int) -> bigquery.QueryJob:
+        job = client.query(f"SELECT {value}", retry=None, job_retry=None)
+        job.result(retry=None)
+        return job
+
+    def kept(job: bigquery.QueryJob) -> bool:
+        url = f"{client._connection.API_BASE_URL}/bigquery/v2/projects/{PROJECT}/queries/{job.job_id}"
+        with httpx.Client() as http:
+            return bool(http.get(url).json().get("rows"))
+
+    forgotten, still_read = ask(1), ask(2)
+    assert kept(forgotten)
+    for number in range(300):
+        ask(number)
+        if number % 100 == 0:
+            assert kept(still_read)
+    assert kept(still_read)
+    assert not kept(forgotten)
 
 
 def test_geography_works_without_a_download(client: bigquery.Client) -> None:
