@@ -27,7 +27,7 @@ class Screen:
         self.console, self._clock = console, clock
 
     def chapter(self, number: int, title: str) -> None:
-        self.console.print(f"\n[bold]{number}. {title}[/bold]")
+        self.console.print(f"\n[bold]{number}. {title}[/bold]", highlight=False)
 
     def say(self, text: str) -> None:
         self.console.print(f"   {text}", highlight=False, soft_wrap=True, markup=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from emulators.shop.audit import Audit
@@ -11,6 +12,7 @@ from emulators.shop.cold import Cold
 from emulators.shop.hot import stored_ids
 from emulators.shop.live_day import Played
 from emulators.shop.screen import Screen, until
+from emulators.shop.sessions import Session
 from emulators.shop.stage import DemoFailed, Stage
 from layers.stores.bigquery.port import Unavailable
 
@@ -31,7 +33,7 @@ class Followed:
 class Decided:
     """Attributes:
     count: live events with a decision, each counted once. revised: of them, decided again after a late event.
-    compared, agreeing: answers to pages, and those whose node is the one that was logged for the same event.
+    compared, agreeing: pages that name a decision, and those that stood on the node which was logged for it.
     """
 
     count: int
@@ -40,11 +42,18 @@ class Decided:
     agreeing: int
 
 
-def settle(stage: Stage, audit: Audit, history: int, played: Played, screen: Screen) -> tuple[Followed, Decided]:
+def settle(
+    stage: Stage,
+    audit: Audit,
+    history: int,
+    shoppers: Sequence[Sequence[Session]],
+    played: Played,
+    screen: Screen,
+) -> tuple[Followed, Decided]:
     """Waits until the day has cooled, then counts.
 
     Args:
-        history: events of the past, all acknowledged.
+        history: events of the past, all acknowledged. shoppers: whose sessions were played.
 
     Raises:
         DemoFailed: an event is missing somewhere, or a live event has no decision.
@@ -68,35 +77,55 @@ def settle(stage: Stage, audit: Audit, history: int, played: Played, screen: Scr
     without = live - decided.keys()
     if without:
         raise DemoFailed(f"{len(without)} live events have no decision, so decisioning lost them; see its log")
-    return followed, compare(played, decided, _revised(cold))
+    return followed, compare(played, decided, overtaken(shoppers), _revised(cold))
 
 
-def _revised(cold: Cold) -> set[str]:
-    """Events decided more than once, since an earlier one came late."""
+def _revised(cold: Cold) -> int:
+    """How many events were decided anew, since an earlier one came late."""
     rows = cold.rows(
         f"SELECT event_id FROM `{cold.dataset}.cooled_decisions` GROUP BY event_id HAVING MIN(revision) < MAX(revision)"
     )
-    return {str(row["event_id"]) for row in rows}
+    return len(rows)
 
 
-def compare(played: Played, decided: Mapping[str, str], revised: Collection[str]) -> Decided:
-    """What pages showed against what was logged.
+def overtaken(shoppers: Sequence[Sequence[Session]]) -> set[str]:
+    """Events after which their shopper sent an earlier one, as who is at two tills at once does: what a page showed
+    for them is rightly not what is logged in the end.
+    """
+    found: set[str] = set()
+    for visits in shoppers:
+        earliest: datetime | None = None
+        for event in reversed([event for session in visits for event in session.events]):
+            if earliest is not None and event.at > earliest:
+                found.add(event.id)
+            earliest = event.at if earliest is None else min(earliest, event.at)
+    return found
+
+
+def compare(played: Played, decided: Mapping[str, str], excused: Collection[str], revised: int) -> Decided:
+    """What pages showed against what was logged for the decision that they name.
+
+    That decision is not always of the event just sent: after a late one the page stands where the newest one led.
 
     Args:
-        decided: node after each event. revised: events whose decision changed after the page had been answered.
+        decided: node after each event. excused: events overtaken by an earlier one. revised: handed on.
 
     Raises:
-        DemoFailed: a page stood on another node than the log says, and no late event explains it.
+        DemoFailed: a page stood on another node than the log says, and no late event excuses it.
     """
-    compared = [event for event, answer in played.answers.items() if answer.node and event in decided]
-    different = [event for event in compared if played.answers[event].node != decided[event]]
-    unexplained = [event for event in different if event not in revised]
+    pages = [
+        (answer.decision, answer.node)
+        for answer in played.answers.values()
+        if answer.decision is not None and answer.decision in decided
+    ]
+    different = [decision for decision, node in pages if decided[decision] != node]
+    unexplained = [decision for decision in different if decision not in excused]
     if unexplained:
         raise DemoFailed(
-            f"{len(unexplained)} pages stood on another node than their decision says, the first after event "
+            f"{len(unexplained)} pages stood on another node than their decision says, the first for "
             f"{unexplained[0]}, so experiences and decisioning do not decide alike; replay that shopper's events"
         )
-    return Decided(len(decided), len(revised), len(compared), len(compared) - len(different))
+    return Decided(len(decided), revised, len(pages), len(pages) - len(different))
 
 
 def check(followed: Followed, played: Played, stored: set[str], dispatched: set[str], cooled: set[str]) -> None:

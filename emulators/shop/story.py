@@ -89,7 +89,7 @@ def tell_all(stage: Stage, options: Options, screen: Screen, begun: float) -> re
             f"{len(played.tally.sent):,} events in {seconds:.0f} s, {played.tally.retries} requests repeated; from an "
             f"event's POST to its experience p50 {p50:.0f} ms, p95 {p95:.0f} ms"
         )
-        followed, decided = settle(stage, audit, delivered.orders, played, screen)
+        followed, decided = settle(stage, audit, delivered.orders, shoppers, played, screen)
         recalled = recall_of(shoppers, played)
         screen.say(f"{followed.sent:,} events sent in all, {followed.cooled:,} cooled, {followed.lost} lost")
         screen.say(

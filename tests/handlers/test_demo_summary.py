@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -11,12 +11,15 @@ import pytest
 from rich.console import Console
 
 from emulators.shop import report
+from emulators.shop.assortment import Assortment
 from emulators.shop.erasing import Erased
 from emulators.shop.history import Delivered, Taken
+from emulators.shop.journey_data import Line, Order
 from emulators.shop.learning import Scored
 from emulators.shop.live_day import Played, Recall
 from emulators.shop.purging import Purged
-from emulators.shop.settling import Decided, Followed, check, compare
+from emulators.shop.sessions import Session, browse
+from emulators.shop.settling import Decided, Followed, check, compare, overtaken
 from emulators.shop.stage import DemoFailed
 from emulators.shop.tracker import Answer
 
@@ -168,8 +171,27 @@ def test_an_answer_that_did_not_count_its_event_fails_the_demo() -> None:
 
 def test_a_page_must_stand_where_the_log_says_unless_a_late_event_moved_it() -> None:
     day = played()
-    day.answers |= {"a": Answer(node="arrival"), "b": Answer(node="building"), "c": Answer(node="building")}
-    decided = {"a": "arrival", "b": "arrival"}
-    assert compare(day, decided, {"b"}) == Decided(2, 1, 2, 1)
+    day.answers |= {
+        "a": Answer(node="arrival", decision="a"),
+        "b": Answer(node="building", decision="b"),
+        "late": Answer(node="arrival", decision="a"),
+        "nothing yet": Answer(node="building"),
+    }
+    decided = {"a": "arrival", "b": "arrival", "late": "building"}
+    assert compare(day, decided, {"b"}, 1) == Decided(3, 1, 3, 2)
     with pytest.raises(DemoFailed, match="1 pages stood on another node"):
-        compare(day, decided, set())
+        compare(day, decided, set(), 0)
+
+
+def test_events_are_overtaken_only_where_the_same_shopper_sent_an_earlier_one_later() -> None:
+    at = datetime(2026, 11, 20, 18, tzinfo=UTC)
+
+    def visit(customer: str, number: int, ends: datetime) -> Session:
+        order = Order(str(number), customer, "330", ends, ends.date(), (Line("1", 1, 1.0, 0.0),))
+        return browse(order, Assortment((), {}), at - timedelta(seconds=1))
+
+    quiet = [visit("1", 1, at), visit("1", 2, at + timedelta(hours=1))]
+    assert overtaken([quiet, [visit("2", 3, at)]]) == set()
+    first, second = visit("3", 4, at), visit("3", 5, at + timedelta(seconds=1))
+    expected = {event.id for event in first.events if event.at > second.events[0].at}
+    assert expected and overtaken([[first, second]]) == expected
