@@ -52,7 +52,8 @@ VERDICTS: dict[str, Verdict] = {
         "firestore", "exists by being used; no TTL, no check of indexes; a contended transaction waits 4 s"
     ),
     "gcp:pubsub/subscription:Subscription": Applied(
-        "pubsub", "no identity token on a push, two deliveries at a time, filters are ignored, delivery is quicker"
+        "pubsub",
+        "no identity token on a push, two deliveries at a time, no retry policy: a second attempt comes at once",
     ),
     "gcp:pubsub/topic:Topic": Applied("pubsub", "in memory only; the storage region means nothing"),
     "gcp:secretmanager/secret:Secret": Applied("secrets", "in a file that only its owner can read"),

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.experiences.room import Room, make
-from functions.experiences.rules import Answer, Question, answered, counts, fallback, read_question
+from functions.experiences.rules import Answer, InvalidQuestion, Question, answered, counts, fallback, read_question
 from layers.events.record import milliseconds
 from layers.retailers import Retailer
 from layers.shell.answers import Problem, cors, json_answer
@@ -59,6 +59,8 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
         if request.method != "GET":
             raise Problem(405, "method-not-allowed", "Experiences are read", f"Use GET {PATH}.")
         question = read_question(request.headers, request.query_params)
+    except InvalidQuestion as refusal:
+        return Problem(400, refusal.kind, refusal.title, refusal.detail).answer(headers)
     except Problem as problem:
         return problem.answer(headers)
     return json_answer(await _found(question, retailer, room, now), headers=headers)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from msgspec import Struct
 
-from layers.shell.answers import Problem
 from layers.tree.catching_up import CaughtUp, Shopper, newest_known
 from layers.tree.decision import experience_json
 from layers.tree.folding import begins_anew, paused
@@ -23,6 +22,14 @@ SHOPPER_HEADER = "gondola-shopper"
 _CUSTOMER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _EVENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,63}")
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class InvalidQuestion(ValueError):
+    """A request that cannot be answered. `detail` names the part and its rule, never its value."""
+
+    def __init__(self, kind: str, title: str, detail: str) -> None:
+        super().__init__(kind)
+        self.kind, self.title, self.detail = kind, title, detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +68,12 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 def read_question(headers: Mapping[str, str], query: Mapping[str, str]) -> Question:
     """Raises:
-    Problem: 400, naming the part and its rule, never its value.
+    InvalidQuestion: a part is missing or breaks its rule.
     """
     customer = headers.get(SHOPPER_HEADER, "")
     after, session = query.get("after"), query.get("session")
     if not _CUSTOMER.fullmatch(customer):
-        raise Problem(
-            400,
+        raise InvalidQuestion(
             "no-shopper",
             "Which shopper?",
             "The header Gondola-Shopper must hold the retailer's customer id: 1 to 64 letters, digits, dots, dashes or "
@@ -75,8 +81,7 @@ def read_question(headers: Mapping[str, str], query: Mapping[str, str]) -> Quest
         )
     for name, value, rule in (("after", after, _EVENT), ("session", session, _SESSION)):
         if value is not None and not rule.fullmatch(value):
-            raise Problem(
-                400,
+            raise InvalidQuestion(
                 f"invalid-{name}",
                 f"`{name}` cannot be read",
                 f"The query parameter `{name}` must match {rule.pattern}: the same id that was sent to /v1/events.",

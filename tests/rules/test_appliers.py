@@ -43,7 +43,7 @@ def test_no_address_of_the_graph_is_left_and_nothing_else_changes(value: Any) ->
 
 
 class TestPubsub:
-    def test_a_push_goes_to_the_local_address_with_the_graphs_retries(self) -> None:
+    def test_a_push_goes_to_the_local_address_without_the_retries_that_would_stop_it(self) -> None:
         retry = {"minimumBackoff": "1s", "maximumBackoff": "60s"}
         dead = {"deadLetterTopic": "projects/p/topics/dead", "maxDeliveryAttempts": 20}
         push = {"pushEndpoint": "https://ingest.run.invalid", "oidcToken": {"audience": "https://ingest.run.invalid"}}
@@ -54,7 +54,6 @@ class TestPubsub:
         assert made.endpoint == "http://127.0.0.1:4001"
         assert made.body == {
             "topic": "projects/p/topics/events",
-            "retryPolicy": retry,
             "deadLetterPolicy": dead,
             "ackDeadlineSeconds": 60,
         }
