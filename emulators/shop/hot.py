@@ -50,17 +50,20 @@ def rows_with(values: Settings, table: str, text: bytes) -> int:
     return _with_table(values, table, read)
 
 
-def beyond_contract(values: Settings, retailer: Retailer, now: datetime) -> int:
-    """Stored events of a retailer that are older than its contract allows at `now`."""
+def census(values: Settings, retailer: Retailer, now: datetime) -> tuple[int, int]:
+    """How many events of a retailer are stored, and how many of them are older than its contract allows at `now`."""
     limits = {
         family(each, days): milliseconds(now - timedelta(days=days))
         for each in EVENT_CLASSES
         for days in (retailer.contract.days(each),)
     }
 
-    async def read(wire: BigtableWire) -> int:
-        rows = _rows(wire, f"{retailer.id}#".encode(), RowFilter(strip_value_transformer=True))
-        return sum([1 async for _, cells in rows if any(cell.at_ms < limits[cell.family] for cell in cells)])
+    async def read(wire: BigtableWire) -> tuple[int, int]:
+        stored = beyond = 0
+        async for _, cells in _rows(wire, f"{retailer.id}#".encode(), RowFilter(strip_value_transformer=True)):
+            stored += 1
+            beyond += any(cell.at_ms < limits[cell.family] for cell in cells)
+        return stored, beyond
 
     return _with_table(values, EVENTS, read)
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 from typing import Any
 
 from emulators.shop.cold import Cold
-from emulators.shop.hot import beyond_contract, stored_ids
+from emulators.shop.hot import census
 from emulators.shop.stage import DemoFailed, Stage
 from layers.retailers import RetentionClass
+
+MIDNIGHT = time_of_day()
 
 
 @dataclass(frozen=True, slots=True)
 class Purged:
     """Attributes:
-    clock: at which the job was fired. report: the function's own.
+    clock: at which the job was fired. report: the function's own, after `seconds`.
     beyond_before, beyond_after: rows older than their contract at that clock, in both stores.
     kept_events, kept_orders: what no contract asked to remove.
     """
 
     clock: datetime
     report: dict[str, Any]
+    seconds: float
     beyond_before: int
     beyond_after: int
     kept_events: int
@@ -30,7 +35,7 @@ class Purged:
 
 def clock_past(live_day: date, days: int) -> datetime:
     """Two days after the contract of `days` has ended for the live day, so that no time zone matters."""
-    return datetime.combine(live_day, time(), UTC) + timedelta(days=days + 2)
+    return datetime.combine(live_day, MIDNIGHT, UTC) + timedelta(days=days + 2)
 
 
 def purge(stage: Stage, live_day: date) -> Purged:
@@ -42,14 +47,20 @@ def purge(stage: Stage, live_day: date) -> Purged:
     cold = Cold(stage.values, stage.retailer)
     clock = clock_past(live_day, stage.retailer.contract.days(RetentionClass.BROWSING))
 
-    def beyond() -> int:
-        return beyond_contract(stage.values, stage.retailer, clock) + cold.beyond_contract(clock)
-
-    stored, orders, before = len(stored_ids(stage.values, stage.retailer.id)), cold.count("orders"), beyond()
-    hot_before = beyond_contract(stage.values, stage.retailer, clock)
+    stored, hot_before = census(stage.values, stage.retailer, clock)
+    orders, cold_before = cold.count("orders"), cold.beyond_contract(clock)
+    begun = time.monotonic()
     report = stage.report_of("retention-purge", clock)
+    seconds = time.monotonic() - begun
+    kept, hot_after = census(stage.values, stage.retailer, clock)
     purged = Purged(
-        clock, report, before, beyond(), len(stored_ids(stage.values, stage.retailer.id)), cold.count("orders")
+        clock,
+        report,
+        seconds,
+        hot_before + cold_before,
+        hot_after + cold.beyond_contract(clock),
+        kept,
+        cold.count("orders"),
     )
     if not purged.beyond_before:
         raise DemoFailed("nothing was beyond its contract, so the purge proves nothing; was the live day sent?")

@@ -88,6 +88,7 @@ def summary(found: Results) -> dict[str, Any]:
             "beyond_contract_after": found.purged.beyond_after,
             "events_kept": found.purged.kept_events,
             "orders_kept": found.purged.kept_orders,
+            "seconds": round(found.purged.seconds, 1),
             "report": found.purged.report,
         },
         "graph": dict(found.graph),
@@ -168,7 +169,7 @@ def rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
         (
             "purge",
             f"at {purged['clock'][:10]}: {purged['beyond_contract_before']:,} rows beyond their contract before, "
-            f"{purged['beyond_contract_after']} after; {purged['orders_kept']:,} orders kept",
+            f"{purged['beyond_contract_after']} after {purged['seconds']:.0f} s; {purged['orders_kept']:,} orders kept",
         ),
         ("graph", f"{graph['resources']} resources: {graph['applied']} applied, {graph['not_emulated']} not emulated"),
         ("in all", f"{numbers['seconds']:.0f} s"),

@@ -108,8 +108,8 @@ def tell_all(stage: Stage, options: Options, screen: Screen, begun: float) -> re
     screen.chapter(7, "The retention purge, with its clock moved on")
     purged = purge(stage, day)
     screen.say(
-        f"at {purged.clock:%Y-%m-%d}: {purged.beyond_before:,} rows were beyond their contract, {purged.beyond_after} "
-        f"are; {purged.kept_orders:,} orders stay"
+        f"at {purged.clock:%Y-%m-%d}: {purged.beyond_before:,} rows were beyond their contract, after "
+        f"{purged.seconds:.1f} s {purged.beyond_after} are; {purged.kept_orders:,} orders stay"
     )
     return report.Results(
         live_day=day,

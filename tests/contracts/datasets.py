@@ -11,15 +11,15 @@ from google.cloud import bigquery
 from layers.facts import TABLES, view_sql
 
 
-def make_dataset(rest: str, project: str) -> str:
+def make_dataset(rest: str, project: str, name: str = "") -> str:
     """A dataset of a name of its own, with every table and view, empty.
 
     Args:
-        rest: `host:port` of the emulator.
+        rest: `host:port` of the emulator. name: of the dataset, where a test must know it before.
     """
     options = ClientOptions(api_endpoint=f"http://{rest}")
     client = bigquery.Client(project, AnonymousCredentials(), client_options=options)
-    name = f"facts_{uuid.uuid4().hex[:12]}"
+    name = name or f"facts_{uuid.uuid4().hex[:12]}"
     client.create_dataset(name)
     for table in TABLES:
         schema = [

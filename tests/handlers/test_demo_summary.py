@@ -59,7 +59,7 @@ def results(recall: float | None = 0.25) -> report.Results:
         decided=Decided(2, 0, 2, 2),
         journey={"nodes": ["arrival"], "decisions": 1},
         erased=Erased(RECEIPT, 3.2, {"bigtable:events": 46}, {}),
-        purged=Purged(datetime(2027, 12, 22, tzinfo=UTC), {"clean": True}, 10, 0, 990, 991),
+        purged=Purged(datetime(2027, 12, 22, tzinfo=UTC), {"clean": True}, 4.5, 10, 0, 990, 991),
         graph={"resources": 167, "applied": 70, "not_emulated": 97},
         seconds=200.0,
     )
