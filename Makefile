@@ -55,6 +55,12 @@ down: setup  ## stop it
 plan: setup  ## what of the infrastructure the laptop applies, and what not
 	$(RUN) -m emulators plan
 
+golden: setup  ## renew the reviewed graphs of all stacks and infra's table; read the difference
+	$(RUN) -m infra.capture.review
+
+fidelity: setup  ## renew the README's table of what the laptop emulates
+	$(RUN) -m emulators plan --write README.md
+
 lock:  ## renew the locked requirements from the layers' own
 	$(LOCK) $(INPUTS) -o requirements.txt
 	$(LOCK) emulators/bigquery/requirements.in -o emulators/bigquery/requirements.txt
