@@ -109,7 +109,7 @@ def sight(after: Event, answer: Answer) -> ExperienceShown | None:
         raise ValueError("an experience of a kind that no event can report")
     seen = {
         "type": "ExperienceShown",
-        "id": event_id(after.id, "seen"),
+        "id": sight_id(after.id),
         "at": after.at + timedelta(milliseconds=1),
         "decision": answer.decision,
         "kind": shown.kind,
@@ -117,6 +117,11 @@ def sight(after: Event, answer: Answer) -> ExperienceShown | None:
         **({"product": shown.product} if shown.product else {}),
     }
     return msgspec.convert(seen, ExperienceShown)
+
+
+def sight_id(after: str) -> str:
+    """Of the report that follows the event `after`."""
+    return event_id(after, "seen")
 
 
 def _number(text: str) -> int:

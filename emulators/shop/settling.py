@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 from emulators.shop.audit import Audit
 from emulators.shop.cold import Cold
 from emulators.shop.hot import stored_ids
-from emulators.shop.live_day import Played
+from emulators.shop.live_day import Played, sight_id
 from emulators.shop.screen import Screen, until
 from emulators.shop.sessions import Session
 from emulators.shop.stage import DemoFailed, Stage
+from layers.events.model import Event
 from layers.stores.bigquery.port import Unavailable
 
 
@@ -77,7 +78,7 @@ def settle(
     without = live - decided.keys()
     if without:
         raise DemoFailed(f"{len(without)} live events have no decision, so decisioning lost them; see its log")
-    return followed, compare(played, decided, overtaken(shoppers), _revised(cold))
+    return followed, compare(played, decided, unsettled(shoppers), _revised(cold))
 
 
 def _revised(cold: Cold) -> int:
@@ -88,18 +89,29 @@ def _revised(cold: Cold) -> int:
     return len(rows)
 
 
-def overtaken(shoppers: Sequence[Sequence[Session]]) -> set[str]:
-    """Events after which their shopper sent an earlier one, as who is at two tills at once does: what a page showed
-    for them is rightly not what is logged in the end.
+def unsettled(shoppers: Sequence[Sequence[Session]]) -> set[str]:
+    """Events at or after the time of one that their shopper sent late, as who is at two tills at once does, and the
+    reports of what came into view after them.
+
+    What a page showed for those may rightly differ from what is logged in the end: the late event may not have been
+    delivered to decisioning when the page was answered from a state that counted the event just sent.
     """
     found: set[str] = set()
     for visits in shoppers:
-        earliest: datetime | None = None
-        for event in reversed([event for session in visits for event in session.events]):
-            if earliest is not None and event.at > earliest:
-                found.add(event.id)
-            earliest = event.at if earliest is None else min(earliest, event.at)
+        events = [event for session in visits for event in session.events]
+        late = [event.at for event, before in zip(events, _latest_before(events), strict=True) if event.at < before]
+        if late:
+            late_or_after = [event.id for event in events if event.at >= min(late)]
+            found.update(late_or_after, (sight_id(event) for event in late_or_after))
     return found
+
+
+def _latest_before(events: Sequence[Event]) -> Iterator[datetime]:
+    """For each event, the latest time of those sent before it."""
+    latest = datetime.min.replace(tzinfo=UTC)
+    for event in events:
+        yield latest
+        latest = max(latest, event.at)
 
 
 def compare(played: Played, decided: Mapping[str, str], excused: Collection[str], revised: int) -> Decided:
@@ -108,7 +120,7 @@ def compare(played: Played, decided: Mapping[str, str], excused: Collection[str]
     That decision is not always of the event just sent: after a late one the page stands where the newest one led.
 
     Args:
-        decided: node after each event. excused: events overtaken by an earlier one. revised: handed on.
+        decided: node after each event. excused: events that a late one unsettled. revised: handed on.
 
     Raises:
         DemoFailed: a page stood on another node than the log says, and no late event excuses it.

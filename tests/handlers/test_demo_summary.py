@@ -16,10 +16,10 @@ from emulators.shop.erasing import Erased
 from emulators.shop.history import Delivered, Taken
 from emulators.shop.journey_data import Line, Order
 from emulators.shop.learning import Scored
-from emulators.shop.live_day import Played, Recall
+from emulators.shop.live_day import Played, Recall, sight_id
 from emulators.shop.purging import Purged
 from emulators.shop.sessions import Session, browse
-from emulators.shop.settling import Decided, Followed, check, compare, overtaken
+from emulators.shop.settling import Decided, Followed, check, compare, unsettled
 from emulators.shop.stage import DemoFailed
 from emulators.shop.tracker import Answer
 
@@ -183,7 +183,7 @@ def test_a_page_must_stand_where_the_log_says_unless_a_late_event_moved_it() -> 
         compare(day, decided, set(), 0)
 
 
-def test_events_are_overtaken_only_where_the_same_shopper_sent_an_earlier_one_later() -> None:
+def test_only_a_late_event_unsettles_and_only_what_is_not_before_it() -> None:
     at = datetime(2026, 11, 20, 18, tzinfo=UTC)
 
     def visit(customer: str, number: int, ends: datetime) -> Session:
@@ -191,7 +191,10 @@ def test_events_are_overtaken_only_where_the_same_shopper_sent_an_earlier_one_la
         return browse(order, Assortment((), {}), at - timedelta(seconds=1))
 
     quiet = [visit("1", 1, at), visit("1", 2, at + timedelta(hours=1))]
-    assert overtaken([quiet, [visit("2", 3, at)]]) == set()
+    assert unsettled([quiet, [visit("2", 3, at)]]) == set()
     first, second = visit("3", 4, at), visit("3", 5, at + timedelta(seconds=1))
-    expected = {event.id for event in first.events if event.at > second.events[0].at}
-    assert expected and overtaken([[first, second]]) == expected
+    late = second.events[0]
+    expected = {event.id for event in (*first.events, *second.events) if event.at >= late.at}
+    assert late.id in expected
+    assert first.events[0].id not in expected or first.events[0].at >= late.at
+    assert unsettled([[first, second]]) == expected | {sight_id(event) for event in expected}
