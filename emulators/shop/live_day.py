@@ -15,7 +15,7 @@ from emulators.shop.sessions import Session, event_id
 from emulators.shop.tracker import Answer, Front, Tally, Tracker
 from layers.events.model import Event, ExperienceShown
 
-SHOPPERS_AT_A_TIME = 6
+SHOPPERS_AT_A_TIME = 4
 """As many as two cores serve without queueing for long, beside all functions and emulators."""
 
 SEEN_OF = 5

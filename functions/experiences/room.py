@@ -10,6 +10,7 @@ from layers.declarations import SecretKind, settings
 from layers.declarations.settings import Settings
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.retailers import Registry
+from layers.shell.log import failure
 from layers.stores.bigtable.port import HotEvents, ShopperRows
 from layers.tree.live import LiveTrees, PublishedTrees
 
@@ -45,7 +46,20 @@ async def make() -> Room:
         BigtableShopperRows.of(values),
         PublishedTrees(FirestoreDocuments.of(values), time.monotonic),
     )
+    await _open_connections(made)
     # What start-up made lives as long as the process: the collector need not look at it again at every pass.
     gc.collect()
     gc.freeze()
     return made
+
+
+async def _open_connections(made: Room) -> None:
+    """Asks each store once. A connection's first call takes far longer than the next, and would use up the patience of
+    the first shopper of a new instance, who would then see the default experience.
+    """
+    retailer = next(iter(made.registry))
+    try:
+        await made.trees.of(retailer.id)
+        await made.rows.read(retailer.id, "nobody")
+    except Exception as error:
+        failure("a store does not answer at the start; shoppers see the default experience until it does", error)
