@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import boto3
 import httpx
 import msgspec
 
@@ -101,6 +103,21 @@ class Shop:
         """The newest revision of each decision, by event id."""
         sql = f"SELECT * FROM `{self.cold.dataset}.decisions` WHERE STARTS_WITH(event_id, @prefix) ORDER BY event_id"
         return self.cold.rows(sql, prefix=prefix)
+
+    def deliver(self, files: Mapping[str, Sequence[dict[str, Any]]]) -> None:
+        """Puts gzipped lines into the retailer's bucket."""
+        feed = self.retailer.feed
+        assert feed is not None
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.stack.hosts["AWS_ENDPOINT_URL_S3"],
+            region_name=feed.region,
+            aws_access_key_id="retailer",
+            aws_secret_access_key="retailer",
+        )
+        for key, lines in files.items():
+            text = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+            client.put_object(Bucket=feed.bucket, Key=key, Body=gzip.compress(text))
 
     def hot(self, customer: str) -> list[Record]:
         async def read() -> list[Record]:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from emulators.appliers.scheduler import NoAnswer
 from emulators.stack import Stack
 from layers.events.record import decode_lines, encode_record
 from layers.shell.push import encode_push
@@ -203,6 +204,36 @@ def test_a_killed_function_loses_nothing_acknowledged(
     eventually("and decided", lambda: {row["event_id"] for row in shop.decided(prefix)} >= acknowledged, bool)
     counted = shop.cold.count("page_views", f"STARTS_WITH(event_id, '{prefix}')")
     assert counted == len(shop.cooled(prefix)), "a fact stands once in its view, however often it was delivered"
+
+
+def test_feeds_killed_in_the_middle_sends_each_order_once_in_the_end(shop: Shop, prefix: str) -> None:
+    """Killed twice by SIGKILL while orders pass; the runs after it go on, and every order is one fact."""
+    day, orders = "2026-11-19T18:03:26Z", 3000
+    lines = [{"product": f"p{n}", "paid": 1.5, "quantity": 2} for n in range(12)]
+    ids = [f"{prefix}{number}" for number in range(orders)]
+    made = [{"order": id, "customer": f"fed-{id[-2:]}", "paid_at": day, "lines": lines} for id in ids]
+    shop.deliver({f"orders/{prefix}{part}.ndjson.gz": made[part::5] for part in range(5)})
+
+    def run() -> int:
+        try:
+            return shop.stack.fire("feeds")[0]
+        except NoAnswer:
+            return 0
+
+    for share in (0.1, 0.5):
+        running = threading.Thread(target=run)
+        running.start()
+        eventually("orders pass", lambda: len(shop.stored(f"order-paid-{prefix}")), lambda seen: seen >= share * orders)  # noqa: B023
+        shop.stack.kill("feeds")
+        running.join()
+        shop.stack.restart("feeds")
+    assert run() == 200
+    paid = {f"order-paid-{id}" for id in ids}
+    assert shop.stored(f"order-paid-{prefix}") == paid
+    eventually("orders cooled", lambda: shop.cooled(f"order-paid-{prefix}") >= paid, bool)
+    where = f"STARTS_WITH(order_id, '{prefix}')"
+    assert shop.cold.count("orders", where) == orders
+    assert shop.cold.count("order_lines", where) == orders * len(lines)
 
 
 def test_a_batch_with_bad_events_keeps_its_good_ones_all_the_way(shop: Shop, prefix: str) -> None:
