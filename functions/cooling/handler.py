@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from hashlib import sha256
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -16,12 +15,10 @@ from layers.events.record import decode_lines
 from layers.shell.answers import Problem, read_body
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure, log
-from layers.shell.push import Delivery, NotAPush, decode_push
+from layers.shell.push import MAX_PUSH_BYTES, Delivery, NotAPush, decode_push
 from layers.stores.bigquery.port import Unavailable
 from layers.stores.collections import QUARANTINE
-
-MOST_BYTES = 15 * 1024 * 1024
-"""A message holds at most 10 MB, a third more as base64."""
+from layers.stores.quarantine import quarantined
 
 SUBSCRIPTION = "cooling--"
 """A subscription's name is the function's and the topic's."""
@@ -45,7 +42,7 @@ async def cooling(request: Request) -> Response:
 async def answer(request: Request, room: Room, now: datetime) -> Response:
     """204 when every row is durable or quarantined; anything else makes Pub/Sub deliver the message again."""
     try:
-        delivery = decode_push(await read_body(request, MOST_BYTES))
+        delivery = decode_push(await read_body(request, MAX_PUSH_BYTES))
         bad = await _cool(room, delivery)
     except NotAPush:
         return Problem(400, "not-a-push", "This is no push", "Only Pub/Sub calls this function.").answer()
@@ -91,21 +88,12 @@ async def _cool(room: Room, delivery: Delivery) -> list[BadLine]:
 
 async def _quarantine(room: Room, delivery: Delivery, bad: list[BadLine], now: datetime) -> None:
     """Remembers where and why, never what; the same message again leaves the same documents."""
-    message, retailer = delivery.message.message_id, delivery.message.attributes.get("retailer", "")
+    named = delivery.message.attributes.get("retailer", "")
+    retailer = named if named in room.registry.by_id else ""
+    place = {"message": delivery.message.message_id}
     for line, reason in sorted(set(bad)):
-        place = f"{delivery.subscription} {message} {line} {reason}"
-        await room.documents.create(
-            QUARANTINE,
-            f"cooling-{sha256(place.encode()).hexdigest()[:32]}",
-            {
-                "source": delivery.subscription,
-                "retailer": retailer if retailer in room.registry.by_id else "",
-                "message": message,
-                "line": line,
-                "reason": reason,
-                "at": now,
-            },
-        )
+        id, data = quarantined(delivery.subscription, retailer, place, line, reason, now)
+        await room.documents.create(QUARANTINE, id, data)
     log("WARNING", "lines quarantined", subscription=delivery.subscription, lines=len(bad))
 
 

@@ -14,19 +14,17 @@ from starlette.responses import Response
 
 from functions.decisioning.deciding import Contended, decide
 from functions.decisioning.room import Room, make
-from functions.decisioning.rules import by_shopper, set_aside
+from functions.decisioning.rules import by_shopper
 from layers.events.record import decode_lines
 from layers.shell.answers import Problem, read_body
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure, log
-from layers.shell.push import Delivery, NotAPush, decode_push
+from layers.shell.push import MAX_PUSH_BYTES, Delivery, NotAPush, decode_push
 from layers.stores.bigtable.port import Unavailable as HotUnavailable
 from layers.stores.collections import QUARANTINE
 from layers.stores.pubsub.port import Unavailable as TopicUnavailable
+from layers.stores.quarantine import quarantined
 from layers.tree.live import TreeUnavailable
-
-_LARGEST = 16 * 1024 * 1024
-"""Pub/Sub's largest message, 10 MB, as base64."""
 
 room = Lazily(make)
 
@@ -44,7 +42,7 @@ async def decisioning(request: Request) -> Response:
 async def answer(request: Request, room: Room, now: datetime) -> Response:
     """Every path to an answer; `now` is when the delivery arrived."""
     try:
-        delivery = decode_push(await read_body(request, _LARGEST))
+        delivery = decode_push(await read_body(request, MAX_PUSH_BYTES))
     except NotAPush as error:
         return Problem(400, "no-push", "Only Pub/Sub calls this", f"{error}; nothing was done.").answer()
     except Problem as problem:
@@ -81,6 +79,6 @@ async def _take(delivery: Delivery, room: Room, now: datetime) -> None:
 
 
 async def _set_aside(room: Room, retailer_id: str, message_id: str, line: int, reason: str, now: datetime) -> None:
-    id, document = set_aside(retailer_id, message_id, line, reason, now)
+    id, document = quarantined("decisioning", retailer_id, {"message": message_id}, line, reason, now)
     await room.documents.create(QUARANTINE, id, document)
     log("ERROR", "set aside", retailer=retailer_id, pubsub_message=message_id, line=line)

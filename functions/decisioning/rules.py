@@ -1,13 +1,9 @@
-"""What decisioning decides beside the tree: which shoppers a message is about, how decisions are packed, what is set
-aside. Pure.
-"""
+"""What decisioning decides beside the tree: which shoppers a message is about, how decisions are packed. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from hashlib import sha256
 
 from layers.events.record import Record
 from layers.stores.pubsub.port import Message
@@ -59,22 +55,3 @@ def packed(retailer_id: str, decisions: Sequence[Decision], trace: str) -> Itera
         part = decisions[start : start + PACKED]
         attributes = {"retailer": retailer_id, "count": str(len(part)), "trace": trace}
         yield Message(encode_decisions(part), attributes)
-
-
-def set_aside(
-    retailer_id: str, message_id: str, line: int, reason: str, now: datetime
-) -> tuple[str, dict[str, str | int | datetime]]:
-    """A quarantine document and its id: where it stood and why, never what it was.
-
-    Args:
-        line: from 1; 0 for the message as a whole.
-    """
-    place = f"{retailer_id} {message_id} {line}"
-    return f"decisioning-{sha256(place.encode()).hexdigest()[:32]}", {
-        "source": "decisioning",
-        "retailer": retailer_id,
-        "message": message_id,
-        "line": line,
-        "reason": reason,
-        "at": now,
-    }

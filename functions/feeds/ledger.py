@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 
 from functions.feeds.deliveries import Delivered
 from functions.feeds.rules import BadLine, ledger_id
 from layers.stores.collections import FEED_FILES, QUARANTINE
 from layers.stores.firestore.port import Documents
+from layers.stores.quarantine import quarantined
 
 TAKING, TAKEN, FAILED = "taking", "taken", "failed"
 
@@ -75,19 +75,9 @@ class Ledger:
 
     async def quarantine(self, page: Page, bad: list[BadLine], now: datetime) -> None:
         """Remembers where each bad line stands and why; a line is quarantined once, however often it is read."""
+        place = {"file": page.object.key, "version": page.object.version}
         for line in bad:
-            place = f"{page.retailer_id} {page.object.key} {page.object.version} {line.line}"
-            await self._documents.create(
-                QUARANTINE,
-                f"feeds-{sha256(place.encode()).hexdigest()[:32]}",
-                {
-                    "source": "feeds",
-                    "retailer": page.retailer_id,
-                    "file": page.object.key,
-                    "line": line.line,
-                    "reason": line.reason,
-                    "at": now,
-                },
-            )
+            id, data = quarantined("feeds", page.retailer_id, place, line.line, line.reason, now)
+            await self._documents.create(QUARANTINE, id, data)
         page.bad.extend(bad)
         page.quarantined += len(bad)

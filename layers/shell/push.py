@@ -10,6 +10,9 @@ from datetime import datetime
 
 import msgspec
 
+MAX_PUSH_BYTES = 15 * 1024 * 1024
+"""A message holds at most 10 MB, a third more as base64."""
+
 
 class NotAPush(ValueError):
     """The body is no push envelope: somebody else called. Holds nothing of the body."""
