@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from functions.retention_purge.room import Room
-from functions.retention_purge.rules import ACTIVITY, BATCH, HotPart, Part, text_of
+from functions.retention_purge.rules import ACTIVITY, HotPart, Part, text_of
 from layers.events.record import read_row_key
 from layers.retailers import Retailer
 from layers.stores.bigtable.port import ShopperRow
@@ -25,7 +25,7 @@ async def remove_events(room: Room, retailer: Retailer, part: HotPart, dry_run: 
     removed, batch = 0, list[bytes]()
     async for key in room.hot_events.keys(retailer.id, part.family, part.cutoff):
         batch.append(key)
-        if len(batch) == BATCH:
+        if len(batch) == room.batch:
             removed += await _delete(room, batch, dry_run)
             batch = []
     return removed + await _delete(room, batch, dry_run)

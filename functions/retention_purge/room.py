@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from functions.retention_purge.rules import BATCH
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.retailers import Registry
@@ -14,11 +15,16 @@ from layers.stores.firestore.port import Documents
 
 @dataclass(frozen=True, slots=True)
 class Room:
+    """Attributes:
+    batch: rows deleted with one call.
+    """
+
     registry: Registry
     documents: Documents
     hot_events: HotEvents
     shopper_rows: ShopperRows
     warehouse: Warehouse
+    batch: int = BATCH
 
 
 async def make() -> Room:

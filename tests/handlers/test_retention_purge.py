@@ -68,7 +68,7 @@ class Archive:
         self.events, self.rows, self.documents = FakeHotEvents(), FakeShopperRows(), FakeDocuments()
         self.facts = ColdFacts(DEMO.dataset, TABLES)
         self.facts.tables |= ColdFacts(OTHER.dataset, TABLES).tables
-        self.room = Room(Registry([DEMO, OTHER]), self.documents, self.events, self.rows, self.facts)
+        self.room = Room(Registry([DEMO, OTHER]), self.documents, self.events, self.rows, self.facts, batch=2)
 
     async def holds(self, shopper: str, *events: Event, retailer: Retailer = DEMO) -> None:
         await self.events.write([hot(retailer, shopper, event) for event in events])
@@ -243,9 +243,7 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-async def test_a_kill_at_any_call_is_mended_by_firing_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.retention_purge.hot.BATCH", 2)
-
+async def test_a_kill_at_any_call_is_mended_by_firing_again() -> None:
     async def filled() -> Archive:
         archive = Archive()
         await archive.holds(ANNE, *(seen(31 + n, f"view-{n:04d}") for n in range(5)), seen(1, "view-new"))
