@@ -55,6 +55,14 @@ class Cold:
             for row in self.rows(f"SELECT DISTINCT event_id FROM ({' UNION ALL '.join(parts)}) AS ids")
         }
 
+    def most_bought(self, before: datetime, days: int, at_most: int) -> list[str]:
+        """The products on most orders of the days before a moment, best first."""
+        sql = (
+            f"SELECT product FROM `{self.dataset}.order_lines` WHERE `at` >= @since AND `at` < @before "
+            f"GROUP BY product ORDER BY COUNT(*) DESC, product LIMIT {at_most:d}"
+        )
+        return [str(row["product"]) for row in self.rows(sql, since=before - timedelta(days=days), before=before)]
+
     def rows_with(self, text: str) -> dict[str, int]:
         """Rows of each stored table in which some text column holds `text`; only the tables that have any."""
         found: dict[str, int] = {}

@@ -41,11 +41,15 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """`value`: mean recall@10 over `orders` orders of shoppers who have parameters; None if there are none."""
+    """Attributes:
+    value: mean recall@10 over `orders` orders of shoppers who have parameters; None if there are none.
+    popular: of the products that everybody buys most, on the same orders: what knowing the shopper must beat.
+    """
 
     value: float | None
     orders: int
     without_parameters: int
+    popular: float | None = None
 
 
 def play(
@@ -128,18 +132,27 @@ def _number(text: str) -> int:
     return int.from_bytes(sha256(text.encode()).digest()[:4], "big")
 
 
-def recall_of(shoppers: Sequence[Sequence[Session]], played: Played) -> Recall:
-    """Of what was recommended when a visit began, against what that visit bought."""
+def recall_of(shoppers: Sequence[Sequence[Session]], played: Played, popular: Sequence[str]) -> Recall:
+    """Of what was recommended when a visit began, against what that visit bought.
+
+    Args:
+        popular: the products bought most before the day, best first.
+    """
     known = [session for session in _all(shoppers) if _parameters(played, session)]
-    found = [
-        recall(
-            played.first[session.order.id].recommended(RECALL_AT),
-            {line.product for line in session.order.lines},
-            RECALL_AT,
-        )
-        for session in known
-    ]
-    return Recall(mean(found), len(known), sum(len(visits) for visits in shoppers) - len(known))
+    shown = [played.first[session.order.id].recommended(RECALL_AT) for session in known]
+    return Recall(
+        _mean_recall(known, shown),
+        len(known),
+        sum(len(visits) for visits in shoppers) - len(known),
+        _mean_recall(known, [popular] * len(known)),
+    )
+
+
+def _mean_recall(sessions: Sequence[Session], recommended: Sequence[Sequence[str]]) -> float | None:
+    return mean(
+        recall(products, {line.product for line in session.order.lines}, RECALL_AT)
+        for session, products in zip(sessions, recommended, strict=True)
+    )
 
 
 def _parameters(played: Played, session: Session) -> bool:

@@ -74,8 +74,12 @@ def summary(found: Results) -> dict[str, Any]:
             "answers_compared": found.decided.compared,
             "answers_agreeing": found.decided.agreeing,
         },
-        "recall_at_10": round(found.recall.value, 4) if found.recall.value is not None else None,
-        "recall": {"orders": found.recall.orders, "orders_without_parameters": found.recall.without_parameters},
+        "recall_at_10": _rounded(found.recall.value),
+        "recall": {
+            "orders": found.recall.orders,
+            "orders_without_parameters": found.recall.without_parameters,
+            "popular_products_instead": _rounded(found.recall.popular),
+        },
         "erasure": {
             "receipt": found.erased.receipt,
             "residue": sum(found.erased.residue.values()),
@@ -134,10 +138,17 @@ def table(numbers: Mapping[str, Any]) -> Table:
     return made
 
 
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
 def rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
     events, history, decisions, live = (numbers[name] for name in ("events", "history", "decisions", "live_day"))
     erasure, purged, graph = numbers["erasure"], numbers["purge"], numbers["graph"]
-    recalled = "none" if numbers["recall_at_10"] is None else f"{numbers['recall_at_10']:.3f}"
+    recalled, popular = (
+        "none" if value is None else f"{value:.3f}"
+        for value in (numbers["recall_at_10"], numbers["recall"]["popular_products_instead"])
+    )
     return [
         (
             "events",
@@ -160,7 +171,7 @@ def rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"{decisions['count']:,}; event to experience p50 {decisions['p50_ms']} ms, p95 {decisions['p95_ms']} ms; "
             f"{decisions['answers_agreeing']:,} of {decisions['answers_compared']:,} pages showed what was logged",
         ),
-        ("recall@10", f"{recalled} over {numbers['recall']['orders']} orders of shoppers with parameters"),
+        ("recall@10", f"{recalled} over {numbers['recall']['orders']} orders (popular products: {popular})"),
         (
             "erasure",
             f"{sum(erasure['found_before'].values()):,} traces found before, {erasure['residue']} after, "

@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from datetime import time as clock_time
+from zoneinfo import ZoneInfo
 
 from rich.table import Table
 from rich.text import Text
@@ -19,7 +21,7 @@ from emulators.shop.deliveries import BROKEN
 from emulators.shop.erasing import Erased, erase
 from emulators.shop.journey_data import LIVE_DAY, live_day_for, moved, shift_for
 from emulators.shop.journey_files import read_orders
-from emulators.shop.live_day import Played, play, recall_of
+from emulators.shop.live_day import RECALL_AT, Played, play, recall_of
 from emulators.shop.measures import percentile
 from emulators.shop.purging import purge
 from emulators.shop.screen import Screen
@@ -30,6 +32,9 @@ from emulators.shop.told import Step, changes, most_varied, tell
 from emulators.shop.tracker import Front
 from layers.declarations import SecretKind, settings
 from layers.privacy.pseudonym import Pseudonymiser
+
+POPULAR_DAYS = 28
+"""Over which the popular products are counted, as scoring does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,9 @@ def tell_all(stage: Stage, options: Options, screen: Screen, begun: float) -> re
             f"event's POST to its experience p50 {p50:.0f} ms, p95 {p95:.0f} ms"
         )
         followed, decided = settle(stage, audit, delivered.orders, shoppers, played, screen)
-        recalled = recall_of(shoppers, played)
+        dawn = datetime.combine(day, clock_time.min, ZoneInfo(stage.retailer.timezone)).astimezone(UTC)
+        popular = Cold(stage.values, stage.retailer).most_bought(dawn, POPULAR_DAYS, RECALL_AT)
+        recalled = recall_of(shoppers, played, popular)
         screen.say(f"{followed.sent:,} events sent in all, {followed.cooled:,} cooled, {followed.lost} lost")
         screen.say(
             f"{decided.agreeing:,} of {decided.compared:,} pages showed the node that was logged for their event; "

@@ -54,7 +54,7 @@ def results(recall: float | None = 0.25) -> report.Results:
         orders=384,
         played=played(),
         play_seconds=60.0,
-        recall=Recall(recall, 300 if recall is not None else 0, 84),
+        recall=Recall(recall, 300 if recall is not None else 0, 84, None if recall is None else 0.125),
         followed=Followed(1002, 1002, 1002, 1002, 1002, 0),
         decided=Decided(2, 0, 2, 2),
         journey={"nodes": ["arrival"], "decisions": 1},
@@ -83,6 +83,7 @@ def test_the_summary_keeps_its_contract() -> None:
         "p95_ms": 400.0,
     }
     assert numbers["recall_at_10"] == 0.25
+    assert numbers["recall"]["popular_products_instead"] == 0.125
     assert (numbers["erasure"]["receipt"], numbers["erasure"]["residue"]) == (RECEIPT, 0)
     assert numbers["purge"]["report"] == {"clean": True}
     assert numbers["graph"] == {"resources": 167, "applied": 70, "not_emulated": 97}

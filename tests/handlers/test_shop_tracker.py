@@ -179,9 +179,11 @@ async def test_a_day_is_played_whole_and_in_order_for_each_shopper() -> None:
             event.id for session in visits for event in session.events
         ]
     assert progress == list(range(1, len(wanted) + 1))
-    found = recall_of(shoppers, played)
+    found = recall_of(shoppers, played, ["nobody buys this", *sorted(PRODUCTS)])
     bought = [{line.product for line in s.order.lines} for visits in shoppers for s in visits]
     assert found.value == pytest.approx(sum(len(b & set(PRODUCTS)) / len(b) for b in bought) / len(bought))
+    assert found.popular is not None
+    assert 0 < found.popular <= found.value
     assert (found.orders, found.without_parameters) == (len(bought), 0)
 
 
@@ -201,5 +203,5 @@ def test_an_order_without_parameters_is_no_part_of_recall() -> None:
     shoppers = live_day(ORDERS[:1], ASSORTMENT)
     played = Played()
     played.first[shoppers[0][0].order.id] = Answer(parameters_version="")
-    found = recall_of(shoppers, played)
+    found = recall_of(shoppers, played, [])
     assert (found.value, found.orders, found.without_parameters) == (None, 0, 1)
