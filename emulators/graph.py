@@ -6,7 +6,7 @@ Owns the graph's shape as it is found in the file. Does not know what any type o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,9 +59,6 @@ class Graph:
     project: str
     stack: str
     resources: tuple[Resource, ...]
-
-    def of_type(self, *types: str) -> Iterator[Resource]:
-        return (resource for resource in self.resources if resource.type in types)
 
 
 def parse(data: str | bytes) -> Graph:

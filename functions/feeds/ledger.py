@@ -16,13 +16,15 @@ TAKING, TAKEN, FAILED = "taking", "taken", "failed"
 
 @dataclass(slots=True)
 class Page:
-    """One version of one object. `lines` is how far it was acknowledged."""
+    """One version of one object. `lines` is how far it was acknowledged, `orders` what of it was taken in all, and
+    `orders_now` in this run."""
 
     retailer_id: str
     object: Delivered
     status: str = TAKING
     lines: int = 0
     orders: int = 0
+    orders_now: int = 0
     quarantined: int = 0
     bad: list[BadLine] = field(default_factory=list)
     failure: str = ""

@@ -59,15 +59,13 @@ async def run(
             report["products"] = await _take_catalogue(retail, page, now)
         orders = await asyncio.to_thread(retail.deliveries.list, retail.feed.orders_prefix)
         waiting = await retail.ledger.open_pages(orders)
-        before = {id(page): page.orders for page in waiting}
         pages += waiting
         slots = asyncio.Semaphore(FILES_AT_ONCE)
         await asyncio.gather(*(_take_orders(retail, page, slots, now, until, clock) for page in waiting))
     except Unreadable as error:
         failures.append({"file": "", "reason": str(error)})
-        before = {}
     failures += [{"file": page.object.key, "reason": page.failure} for page in pages if page.status == FAILED]
-    taken = sum(page.orders - before.get(id(page), page.orders) for page in pages)
+    taken = sum(page.orders_now for page in pages)
     bad = [{"file": p.object.key, "line": line.line, "reason": line.reason} for p in pages for line in p.bad]
     return report | {
         "files": sum(page.status == TAKEN for page in pages),
@@ -109,7 +107,9 @@ async def _take_orders(
                 bad = batch.bad + await asyncio.to_thread(_send, retail.door, batch)
                 await retail.ledger.quarantine(page, bad, now)
                 page.lines = batch.last_line
-                page.orders += len(batch.lines) - (len(bad) - len(batch.bad))
+                sent = len(batch.lines) - (len(bad) - len(batch.bad))
+                page.orders += sent
+                page.orders_now += sent
                 since_saved += 1
                 if clock() >= until:
                     break

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from layers.events.envelope import Envelope, Rejection, read_event
 from layers.events.record import encode_record, milliseconds, row_key
@@ -41,23 +41,17 @@ def take(envelopes: Sequence[Envelope], retailer: Retailer, pseudonymise: Callab
         now: when the request arrived; kept as `received`.
     """
     taken = Taken()
-    oldest = timedelta(days=max(retailer.contract.browsing, retailer.contract.transactions))
     for place, envelope in enumerate(envelopes):
         shopper = pseudonymise(envelope.shopper)
         for index, raw in enumerate(envelope.events):
-            event, kept = read_event(raw, now, oldest)
+            event, kept = read_event(raw, now, retailer.contract)
             if isinstance(event, str) or isinstance(kept, str):
                 taken.rejected.append(Rejection(index, str(event), str(kept), place))
-                continue
-            days = retailer.contract.days(event.retention)
-            if event.at < now - timedelta(days=days):
-                reason = f"older than the {days} days that the contract keeps such events"
-                taken.rejected.append(Rejection(index, "$.at", reason, place))
                 continue
             taken.events.append(
                 HotEvent(
                     key=row_key(retailer.id, shopper, event.at, event.id),
-                    family=family(event.retention, days),
+                    family=family(event.retention, retailer.contract.days(event.retention)),
                     at_ms=milliseconds(event.at),
                     line=encode_record(shopper, envelope.session, envelope.channel, now, kept),
                 )

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from layers.events.model import Event, LinkClicked, PageViewed, Searched
 from layers.events.scrub import scrub
+from layers.retailers import Contract
 
 MAX_BODY_BYTES = 64 * 1024
 """As `sendBeacon` allows at most 64 KiB, no tracker can need more."""
@@ -97,11 +98,11 @@ def read_envelopes(body: bytes, server: bool) -> list[Envelope]:
     return envelopes
 
 
-def read_event(raw: msgspec.Raw | bytes, now: datetime, oldest: timedelta) -> tuple[Event, bytes] | tuple[str, str]:
+def read_event(raw: msgspec.Raw | bytes, now: datetime, contract: Contract) -> tuple[Event, bytes] | tuple[str, str]:
     """Decodes and checks one event, and takes out of it what must not be kept.
 
     Args:
-        now: when it arrived. oldest: the retailer's contract for transactions; older facts would be purged at once.
+        now: when it arrived. contract: the retailer's; an event older than its class is kept would be purged at once.
 
     Returns:
         The event and its bytes (those that came, unless it holds free text), or (path, reason) if refused.
@@ -112,8 +113,9 @@ def read_event(raw: msgspec.Raw | bytes, now: datetime, oldest: timedelta) -> tu
         return split_message(error) if isinstance(error, msgspec.MsgspecError) else ("$", "not UTF-8")
     if event.at > now + CLOCK_SKEW:
         return "$.at", "in the future; the sender's clock is ahead by more than 5 minutes"
-    if event.at < now - oldest:
-        return "$.at", "older than the retention contract: it would be purged at once"
+    days = contract.days(event.retention)
+    if event.at < now - timedelta(days=days):
+        return "$.at", f"older than the retention contract of {days} days for such events: it would be purged at once"
     if isinstance(event, Searched | PageViewed | LinkClicked):
         # Free text is written anew even when it was clean: a field sent twice is decoded once, and the bytes as they
         # came would keep the other copy.

@@ -1,12 +1,11 @@
 """An event as it is kept and dispatched: pseudonym, session, channel, arrival, and the event's own bytes.
 
-The same line is the Bigtable cell (under its row key) and one line of a Pub/Sub message. Order everywhere is
-(`at` in ms, id): Pub/Sub keeps none.
+The same line is the Bigtable cell (under its row key) and one line of a Pub/Sub message. Pub/Sub keeps no order,
+so consumers make their own, by (`at` in ms, id).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
@@ -119,9 +118,3 @@ def read_row_key(key: bytes) -> tuple[str, datetime]:
     if len(parts) != 4 or not (parts[2].isascii() and parts[2].isdigit() and len(parts[2]) == 13):
         raise CorruptRecord("row key")
     return parts[1], datetime.fromtimestamp((_LAST_MS - int(parts[2])) / 1000, UTC)
-
-
-def in_order(records: Iterable[Record]) -> list[Record]:
-    """By time, then id; each event id once. The order that every consumer uses."""
-    by_id = {record.event.id: record for record in records}
-    return sorted(by_id.values(), key=lambda record: (milliseconds(record.event.at), record.event.id))

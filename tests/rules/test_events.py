@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,16 @@ from layers.events.record import (
     decode_lines,
     decode_record,
     encode_record,
-    in_order,
     milliseconds,
     row_key,
     row_prefix,
 )
 from layers.events.scrub import scrub_text, scrub_url
 from layers.events.vocabulary import GA4, SEGMENT
+from layers.retailers import Contract
+from layers.tree.journey import in_order
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-YEARS = timedelta(days=1095)
 EXAMPLES = json.loads((Path(__file__).parents[1] / "examples" / "events.json").read_text())
 
 SHOPPER = "01" + "ab" * 16
@@ -36,7 +36,7 @@ moments = st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1), timezones=st.
 
 
 def read(event: dict[str, Any]) -> Any:
-    return read_event(json.dumps(event).encode(), NOW, YEARS)
+    return read_event(json.dumps(event).encode(), NOW, Contract())
 
 
 @pytest.mark.parametrize("event", EXAMPLES["valid"], ids=lambda e: str(e["type"]))
@@ -69,11 +69,22 @@ def test_free_text_is_scrubbed(case: dict[str, str]) -> None:
 
 def test_a_field_sent_twice_leaves_no_copy_behind() -> None:
     raw = b'{"type":"Searched","id":"event-0001","at":"2026-11-22T10:00:00Z","query":"jane@example.org","query":"milk"}'
-    event, kept = read_event(raw, NOW, YEARS)
+    event, kept = read_event(raw, NOW, Contract())
     assert isinstance(kept, bytes)
     assert not isinstance(event, str)
     assert b"milk" in kept
     assert b"jane" not in kept
+
+
+def test_each_class_of_event_has_its_own_contract() -> None:
+    four_years_ago = "2022-11-25T10:00:00Z"
+    consent = {"type": "ConsentChanged", "id": "event-0001", "at": four_years_ago, "purposes": {}}
+    event, _ = read(consent)
+    assert type_name(event) == "ConsentChanged", "proof of consent is kept longer than any order"
+    path, reason = read(
+        {"type": "OrderStatusUpdated", "id": "event-0001", "at": four_years_ago, "order": "1", "status": "delivered"}
+    )
+    assert (path, "1095 days" in reason) == ("$.at", True)
 
 
 def test_a_tracker_sends_one_envelope_and_only_a_server_a_list() -> None:
@@ -105,7 +116,7 @@ def test_no_bytes_crash_the_reader(body: bytes) -> None:
         return
     for envelope in envelopes:
         for raw in envelope.events:
-            read_event(raw, NOW, YEARS)
+            read_event(raw, NOW, Contract())
 
 
 @given(moments, moments, ids, ids)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from functions.feeds.rules import MAX_LINE_BYTES, Batch, batches, ledger_id, products, refused
 from layers.events.envelope import MAX_BODY_BYTES, read_envelopes, read_event
 from layers.events.model import OrderPaid
+from layers.retailers import Contract
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -68,7 +69,7 @@ def test_going_on_from_any_acknowledged_request_sends_the_rest(kinds: list[str],
 def test_what_is_sent_is_what_the_front_door_takes() -> None:
     (batch,) = batches([line(order(7, count=3, store="330")), line(order(8))])
     envelopes = read_envelopes(batch.body, server=True)
-    event, _ = read_event(envelopes[0].events[0], NOW, timedelta(days=1095))
+    event, _ = read_event(envelopes[0].events[0], NOW, Contract())
     assert isinstance(event, OrderPaid)
     assert (event.id, event.order, event.total, event.store, len(event.lines)) == ("order-paid-7", "7", 3.3, "330", 3)
     assert {envelope.channel for envelope in envelopes} == {"history"}

@@ -25,6 +25,7 @@ from functions.feeds.rules import batches
 from functions.feeds.rules import products as read_catalogue
 from layers.events.envelope import read_envelopes, read_event
 from layers.events.model import OrderPaid
+from layers.retailers import Contract
 from tests.rules.shop import PRODUCTS, START
 from tests.rules.shop import order as an_order
 
@@ -46,7 +47,7 @@ def test_feeds_makes_the_same_order_of_a_line(orders: list[Order]) -> None:
     (batch,) = batches(order_line(order) for order in orders)
     assert not batch.bad
     for envelope, order in zip(read_envelopes(batch.body, server=True), orders, strict=True):
-        event, _ = read_event(envelope.events[0], START + timedelta(days=400), timedelta(days=1095))
+        event, _ = read_event(envelope.events[0], START + timedelta(days=400), Contract())
         assert isinstance(event, OrderPaid)
         assert (envelope.shopper, event.order, event.at) == (order.customer, order.id, order.at)
         assert [line.paid for line in event.lines] == [line.paid for line in order.lines]

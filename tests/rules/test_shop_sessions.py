@@ -22,6 +22,7 @@ from layers.events.model import (
     RemovedFromBasket,
     type_name,
 )
+from layers.retailers import Contract
 from tests.rules.shop import ASSORTMENT
 from tests.rules.shop import order as an_order
 
@@ -56,7 +57,7 @@ def test_the_basket_at_the_end_is_what_was_bought(order: Order) -> None:
 def test_the_door_takes_every_event_as_it_is(order: Order) -> None:
     session = browse(order, ASSORTMENT)
     for event in session.events:
-        read = read_event(msgspec.json.encode(event), NOW, timedelta(days=1095))
+        read = read_event(msgspec.json.encode(event), NOW, Contract(browsing=1095))
         assert read[0] == event, read
     body = {"shopper": session.shopper, "session": session.id, "channel": "web", "events": list(session.events)}
     assert msgspec.json.decode(msgspec.json.encode(body), type=Envelope).session == session.id
