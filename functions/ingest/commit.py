@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from functions.ingest.rules import messages
 from layers.shell.log import failure, log
 from layers.stores.bigtable.port import HotEvent, HotEvents
 from layers.stores.bigtable.port import Unavailable as StoreUnavailable
+from layers.stores.pubsub.packing import messages
 from layers.stores.pubsub.port import Publisher
 from layers.stores.pubsub.port import Unavailable as TopicUnavailable
 

@@ -8,6 +8,7 @@ FUNCTION = Function(
     trigger=Http(public=True, paths=("/v1/events",)),
     needs=(
         HotTable("events", Access.WRITE),
+        HotTable("arrivals", Access.WRITE),
         Topic("shopper-events"),
         RetailerSecret(SecretKind.PSEUDONYM_KEY),
         RetailerSecret(SecretKind.SIGNING_KEY),

@@ -1,11 +1,12 @@
-"""What ingest decides, pure: which events of a request are taken, under which row and family, in which messages.
+"""What ingest decides, pure: which events of a request are taken, under which row and family.
 
-Does not own the schema (`layers.events`), nor when a group is written (`commit`).
+Does not own the schema (`layers.events`), how lines are packed into messages (`layers.stores.pubsub.packing`), nor when
+a group is written (`commit`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,12 +14,6 @@ from layers.events.envelope import Envelope, Rejection, read_event
 from layers.events.record import encode_record, milliseconds, row_key
 from layers.retailers import Retailer, family
 from layers.stores.bigtable.port import HotEvent
-from layers.stores.pubsub.port import Message
-
-EVENTS_A_MESSAGE = 100
-"""The Pub/Sub emulator delivers two messages at a time, the cloud bills by message: both want events packed."""
-
-MESSAGE_BYTES = 200_000
 
 
 @dataclass(slots=True)
@@ -57,24 +52,3 @@ def take(envelopes: Sequence[Envelope], retailer: Retailer, pseudonymise: Callab
                 )
             )
     return taken
-
-
-def messages(retailer_id: str, lines: Iterable[bytes], trace: str = "") -> Iterator[Message]:
-    """Packs one retailer's record lines: at most 100 events and about 200 kB a message."""
-    packed: list[bytes] = []
-    size = 0
-    for line in lines:
-        if packed and (len(packed) == EVENTS_A_MESSAGE or size + len(line) > MESSAGE_BYTES):
-            yield _message(retailer_id, packed, trace)
-            packed, size = [], 0
-        packed.append(line)
-        size += len(line) + 1
-    if packed:
-        yield _message(retailer_id, packed, trace)
-
-
-def _message(retailer_id: str, lines: list[bytes], trace: str) -> Message:
-    attributes = {"retailer": retailer_id, "count": str(len(lines))}
-    if trace:
-        attributes["trace"] = trace
-    return Message(b"\n".join(lines), attributes)

@@ -11,10 +11,15 @@ from layers.retailers import Retailer, RetentionClass, family
 
 EVENTS = "events"
 SHOPPERS = "shoppers"
+ARRIVALS = "arrivals"
 
 PARAMETERS = "parameters"
 STATE = "state"
 CONSENT = "consent"
+JOURNAL = "journal"
+
+JOURNAL_DAYS = 3
+"""An hour's arrivals are compared soon after it and again a day later; the rest is for runs that were missed."""
 
 EVENT_CLASSES = (RetentionClass.BROWSING, RetentionClass.TRANSACTIONS, RetentionClass.CONSENT)
 """The retention classes that events fall in; decisions and rewards are kept elsewhere."""
@@ -45,7 +50,7 @@ class HotTableSpec:
 
 
 def hot_tables(retailers: Iterable[Retailer]) -> tuple[HotTableSpec, ...]:
-    """Both tables, with one event family for each delay that some retailer's contract names."""
+    """All tables, with one event family for each delay that some retailer's contract names."""
     delays = sorted({(c, retailer.contract.days(c)) for retailer in retailers for c in EVENT_CLASSES})
     return (
         HotTableSpec(
@@ -57,5 +62,10 @@ def hot_tables(retailers: Iterable[Retailer]) -> tuple[HotTableSpec, ...]:
             SHOPPERS,
             "retailer#pseudonym",
             (Family(PARAMETERS, max_versions=3), Family(STATE, max_versions=1), Family(CONSENT, max_versions=1)),
+        ),
+        HotTableSpec(
+            ARRIVALS,
+            "retailer#<minute of arrival>#<random>, one column a shopper",
+            (Family(JOURNAL, max_age_days=JOURNAL_DAYS),),
         ),
     )

@@ -12,7 +12,7 @@ from google.cloud.bigtable_admin_v2.services.bigtable_table_admin.transports imp
 
 from layers.declarations.settings import Settings
 from layers.retailers import Retailer
-from layers.stores.bigtable.port import HotEvents, ShopperRows
+from layers.stores.bigtable.port import Arrivals, HotEvents, ShopperRows
 from layers.stores.tables import hot_tables
 
 
@@ -30,7 +30,7 @@ def retailer() -> Retailer:
 
 @pytest.fixture(scope="session")
 def bigtable_settings(bigtable_emulator: str) -> Settings:
-    """Both tables, made as infra declares them."""
+    """The tables, made as infra declares them."""
     parent = "projects/contract/instances/hot"
     transport = BigtableTableAdminGrpcTransport(channel=grpc.insecure_channel(bigtable_emulator))
     admin = BigtableTableAdminClient(transport=transport)
@@ -66,3 +66,15 @@ async def shopper_rows(request: pytest.FixtureRequest) -> AsyncIterator[ShopperR
         from layers.stores.bigtable.shoppers import BigtableShopperRows
 
         yield BigtableShopperRows.of(request.getfixturevalue("bigtable_settings"))
+
+
+@pytest.fixture(params=["fake", pytest.param("bigtable", marks=pytest.mark.emulators)])
+async def arrivals(request: pytest.FixtureRequest) -> AsyncIterator[Arrivals]:
+    if request.param == "fake":
+        from layers.stores.bigtable.fake import FakeArrivals
+
+        yield FakeArrivals()
+    else:
+        from layers.stores.bigtable.arrivals import BigtableArrivals
+
+        yield BigtableArrivals.of(request.getfixturevalue("bigtable_settings"))

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from layers.events.record import Record, decode_record, milliseconds, row_prefix
 from layers.retailers import Retailer
+from layers.stores.bigtable.arrivals import RowNames, minute_key
 from layers.stores.bigtable.events import newest_range, within_contract
-from layers.stores.bigtable.port import HotEvent, ShopperRow, Unavailable
+from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow, Unavailable
 from layers.stores.bigtable.shoppers import shopper_key
 
 
@@ -65,6 +66,65 @@ class FakeHotEvents:
                 and family in (None, event.family)
                 and (before is None or event.at_ms < milliseconds(before))
             ):
+                yield key
+
+    async def delete(self, keys: Sequence[bytes]) -> None:
+        self._reach()
+        for key in keys:
+            self.rows.pop(key, None)
+
+
+class FakeArrivals:
+    """Attributes:
+    rows: by row key, under each pseudonym what its event keys have after it. down: while True every call raises
+        Unavailable.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, dict[bytes, list[bytes]]] = {}
+        self.down = False
+        self._names = RowNames()
+
+    def _reach(self) -> None:
+        if self.down:
+            raise Unavailable("the fake is down")
+
+    async def note(self, arrivals: Sequence[Arrival]) -> None:
+        self._reach()
+        self.rows.update({key: columns for key, _, columns in self._names.rows(arrivals)})
+
+    async def between(self, retailer_id: str, start: datetime, end: datetime) -> AsyncIterator[list[bytes]]:
+        self._reach()
+        first, last, retailer = minute_key(retailer_id, start), minute_key(retailer_id, end), retailer_id.encode()
+        for key, columns in sorted(self.rows.items()):
+            if first <= key < last:
+                yield [b"#".join((retailer, shopper, rest)) for shopper in sorted(columns) for rest in columns[shopper]]
+
+    def _places(self, retailer_id: str, shoppers: Sequence[str]) -> list[tuple[bytes, bytes]]:
+        self._reach()
+        prefix = f"{retailer_id}#".encode()
+        return [
+            (key, shopper.encode())
+            for key, columns in self.rows.items()
+            for shopper in shoppers
+            if key.startswith(prefix) and shopper.encode() in columns
+        ]
+
+    async def count_shoppers(self, retailer_id: str, shoppers: Sequence[str]) -> int:
+        return len(self._places(retailer_id, shoppers))
+
+    async def delete_shoppers(self, retailer_id: str, shoppers: Sequence[str]) -> int:
+        places = self._places(retailer_id, shoppers)
+        for key, shopper in places:
+            del self.rows[key][shopper]
+            if not self.rows[key]:
+                del self.rows[key]
+        return len(places)
+
+    async def keys(self, retailer_id: str, before: datetime | None = None) -> AsyncIterator[bytes]:
+        self._reach()
+        for key in sorted(self.rows):
+            if key.startswith(f"{retailer_id}#".encode()) and (before is None or key < minute_key(retailer_id, before)):
                 yield key
 
     async def delete(self, keys: Sequence[bytes]) -> None:

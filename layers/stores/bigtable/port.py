@@ -22,6 +22,19 @@ class HotEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """What one group commit brought one retailer.
+
+    Attributes:
+        at: when it arrived, by the clock of the instance that took it. keys: row keys of its events, as in `events`.
+    """
+
+    retailer_id: str
+    at: datetime
+    keys: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class ShopperRow:
     """Attributes:
     parameters: as scoring wrote them, JSON. state: as decisioning wrote it, JSON. consent: newest `ConsentChanged`
@@ -65,6 +78,40 @@ class HotEvents(Protocol):
     def keys(self, retailer_id: str, family: str | None = None, before: datetime | None = None) -> AsyncIterator[bytes]:
         """Row keys of a retailer in their order, those with a cell of `family` older than `before`. Rows may be deleted
         while it is read.
+        """
+
+    async def delete(self, keys: Sequence[bytes]) -> None:
+        """Deletes whole rows."""
+
+
+class Arrivals(Protocol):
+    """The journal of what arrived when, by which stored is compared with cooled: a table of events sorted by shopper
+    cannot say what is new in it. A minute is its finest time. It may name an event that was never stored.
+    """
+
+    async def note(self, arrivals: Sequence[Arrival]) -> None:
+        """Durable when it returns. Noting again is harmless: a reader counts each key once.
+
+        Raises:
+            Unavailable: some are not known to be noted, so their events must not be acknowledged.
+        """
+
+    def between(self, retailer_id: str, start: datetime, end: datetime) -> AsyncIterator[list[bytes]]:
+        """Row keys of the events that arrived from the minute of `start` up to, not including, the minute of `end`, one
+        list for each row of the journal.
+        """
+
+    async def count_shoppers(self, retailer_id: str, shoppers: Sequence[str]) -> int:
+        """How many places of the journal name one of these shoppers. One pass over the retailer's rows, which are in no
+        shopper's order, so ask for all shoppers at once.
+        """
+
+    async def delete_shoppers(self, retailer_id: str, shoppers: Sequence[str]) -> int:
+        """Deletes every place that names one of them; how many there were. What the rows name beside them stays."""
+
+    def keys(self, retailer_id: str, before: datetime | None = None) -> AsyncIterator[bytes]:
+        """Row keys of the journal in their order, those from before the minute of `before`. Rows may be deleted while
+        it is read.
         """
 
     async def delete(self, keys: Sequence[bytes]) -> None:

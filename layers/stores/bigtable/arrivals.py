@@ -1,0 +1,137 @@
+"""The table `arrivals`: one row a group commit and retailer, one column a shopper, kept for days.
+
+One column a shopper, so that erasing one is a deletion like any other: nothing is read, changed and written back, so
+two erasures at once cannot undo each other. Against one cell for the whole group it costs ingest up to 2 µs an event,
+when each event is another shopper's.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import secrets
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from layers.declarations import settings
+from layers.declarations.settings import Settings
+from layers.events.record import KEY_SEPARATOR
+from layers.stores.bigtable.events import delete_rows
+from layers.stores.bigtable.port import Arrival, Unavailable
+from layers.stores.bigtable.wire import BigtableWire, Entry, Mutation, RowFilter, chain, prefix_end, set_cell
+from layers.stores.channel import open_channel
+from layers.stores.tables import ARRIVALS, JOURNAL
+
+_SEPARATOR = KEY_SEPARATOR.encode()
+_EVENTS_A_ROW = 500
+"""A request of a server may bring 1 000 shoppers, and the emulator's time grows with the square of a row's columns."""
+
+_SHOPPERS_A_FILTER = 200
+"""A filter may hold 20 kB; a pseudonym is 34 bytes."""
+
+_DELETE_BATCH = 1000
+
+
+def minute_key(retailer_id: str, moment: datetime) -> bytes:
+    """What every row of this retailer and minute starts with; in the order of time."""
+    return f"{retailer_id}{KEY_SEPARATOR}{moment.astimezone(UTC):%Y%m%d%H%M}{KEY_SEPARATOR}".encode()
+
+
+def read_minute(key: bytes) -> datetime:
+    """The minute that a row's key holds."""
+    return datetime.strptime(key.split(_SEPARATOR)[1].decode(), "%Y%m%d%H%M").replace(tzinfo=UTC)
+
+
+def by_shopper(keys: Iterable[bytes]) -> dict[bytes, list[bytes]]:
+    """Under each pseudonym what its event keys have after it."""
+    found: dict[bytes, list[bytes]] = {}
+    for key in keys:
+        _, shopper, rest = key.split(_SEPARATOR, 2)
+        found.setdefault(shopper, []).append(rest)
+    return found
+
+
+class RowNames:
+    """Row keys that no other row has: a number drawn once for each instance, and a count."""
+
+    def __init__(self) -> None:
+        self._instance, self._count = secrets.token_hex(4), itertools.count()
+
+    def rows(self, arrivals: Iterable[Arrival]) -> Iterator[tuple[bytes, int, dict[bytes, list[bytes]]]]:
+        """(row key, cell timestamp in ms, what stands in each column) of each row to write."""
+        for arrival in arrivals:
+            prefix, at_ms = minute_key(arrival.retailer_id, arrival.at), int(arrival.at.timestamp() * 1000)
+            for first in range(0, len(arrival.keys), _EVENTS_A_ROW):
+                name = f"{self._instance}{next(self._count) % 16**8:08x}".encode()
+                yield prefix + name, at_ms, by_shopper(arrival.keys[first : first + _EVENTS_A_ROW])
+
+
+def delete_column(family: str, qualifier: bytes) -> Any:
+    return Mutation(delete_from_column=Mutation.DeleteFromColumn(family_name=family, column_qualifier=qualifier))
+
+
+class BigtableArrivals:
+    """Passes `tests/contracts/test_arrivals.py` together with its fake."""
+
+    def __init__(self, wire: BigtableWire) -> None:
+        self._wire, self._names = wire, RowNames()
+
+    @classmethod
+    def of(cls, values: Settings) -> BigtableArrivals:
+        channel = open_channel("bigtable.googleapis.com", values.emulator("bigtable"))
+        return cls(BigtableWire(channel, values[settings.hot_table(ARRIVALS)]))
+
+    async def note(self, arrivals: Sequence[Arrival]) -> None:
+        entries = [
+            (key, [set_cell(JOURNAL, shopper, at_ms, b"\n".join(events)) for shopper, events in columns.items()])
+            for key, at_ms, columns in self._names.rows(arrivals)
+        ]
+        await self._all(entries, "noted")
+
+    async def _all(self, entries: list[Entry], done: str) -> None:
+        if not all(await self._wire.mutate(entries)):
+            raise Unavailable(f"MutateRows: some rows were not {done}")
+
+    async def between(self, retailer_id: str, start: datetime, end: datetime) -> AsyncIterator[list[bytes]]:
+        first, last = minute_key(retailer_id, start), minute_key(retailer_id, end)
+        if first >= last:
+            return
+        retailer = retailer_id.encode()
+        async for _, cells in self._wire.read(first, last, scan=True):
+            yield [
+                _SEPARATOR.join((retailer, cell.qualifier, rest)) for cell in cells for rest in cell.value.split(b"\n")
+            ]
+
+    async def _places(self, retailer_id: str, shoppers: Sequence[str]) -> AsyncIterator[tuple[bytes, list[bytes]]]:
+        """(row key, columns of these shoppers)."""
+        prefix = f"{retailer_id}{KEY_SEPARATOR}".encode()
+        for first in range(0, len(shoppers), _SHOPPERS_A_FILTER):
+            among = "|".join(map(re.escape, shoppers[first : first + _SHOPPERS_A_FILTER])).encode()
+            named = chain(RowFilter(column_qualifier_regex_filter=among), RowFilter(strip_value_transformer=True))
+            async for key, cells in self._wire.read(prefix, prefix_end(prefix), named, scan=True):
+                yield key, [cell.qualifier for cell in cells]
+
+    async def count_shoppers(self, retailer_id: str, shoppers: Sequence[str]) -> int:
+        return sum([len(columns) async for _, columns in self._places(retailer_id, shoppers)])
+
+    async def delete_shoppers(self, retailer_id: str, shoppers: Sequence[str]) -> int:
+        deleted, entries = 0, list[Entry]()
+        async for key, columns in self._places(retailer_id, shoppers):
+            entries.append((key, [delete_column(JOURNAL, column) for column in columns]))
+            deleted += len(columns)
+            if len(entries) == _DELETE_BATCH:
+                await self._all(entries, "deleted")
+                entries = []
+        await self._all(entries, "deleted")
+        return deleted
+
+    async def keys(self, retailer_id: str, before: datetime | None = None) -> AsyncIterator[bytes]:
+        prefix = f"{retailer_id}{KEY_SEPARATOR}".encode()
+        end = prefix_end(prefix) if before is None else minute_key(retailer_id, before)
+        keys_only = chain(RowFilter(cells_per_row_limit_filter=1), RowFilter(strip_value_transformer=True))
+        async for key, _ in self._wire.read(prefix, end, keys_only, scan=True):
+            yield key
+
+    async def delete(self, keys: Sequence[bytes]) -> None:
+        await delete_rows(self._wire, keys)
