@@ -12,7 +12,8 @@ from layers.declarations.settings import Settings
 from layers.events.record import milliseconds
 from layers.retailers import Retailer, family
 from layers.stores.bigtable.cells import Cell
-from layers.stores.bigtable.wire import BigtableWire, RowFilter, prefix_end
+from layers.stores.bigtable.messages import RowFilter
+from layers.stores.bigtable.wire import BigtableWire, prefix_end
 from layers.stores.channel import open_channel
 from layers.stores.tables import EVENT_CLASSES, EVENTS, PARAMETERS, SHOPPERS
 

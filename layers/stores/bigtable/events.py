@@ -9,8 +9,9 @@ from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.events.record import Record, decode_record, milliseconds, row_key, row_prefix
 from layers.retailers import Retailer
+from layers.stores.bigtable.messages import RowFilter
 from layers.stores.bigtable.port import HotEvent, Unavailable
-from layers.stores.bigtable.wire import BigtableWire, RowFilter, chain, delete_row, prefix_end, set_cell
+from layers.stores.bigtable.wire import BigtableWire, chain, delete_row, prefix_end
 from layers.stores.channel import open_channel
 from layers.stores.tables import EVENTS
 
@@ -43,8 +44,8 @@ class BigtableHotEvents:
         return cls(BigtableWire(channel, values[settings.hot_table(EVENTS)]))
 
     async def write(self, events: Sequence[HotEvent]) -> list[bool]:
-        return await self._wire.mutate(
-            [(event.key, [set_cell(event.family, QUALIFIER, event.at_ms, event.line)]) for event in events]
+        return await self._wire.set_cells(
+            QUALIFIER, [(event.key, event.family, event.at_ms, event.line) for event in events]
         )
 
     async def newest_first(

@@ -8,8 +8,9 @@ from hashlib import blake2b
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.stores.bigtable.events import delete_rows
+from layers.stores.bigtable.messages import RowFilter
 from layers.stores.bigtable.port import ShopperRow, Unavailable
-from layers.stores.bigtable.wire import BigtableWire, RowFilter, chain, delete_family, delete_row, prefix_end, set_cell
+from layers.stores.bigtable.wire import BigtableWire, chain, delete_family, delete_row, prefix_end, set_cell
 from layers.stores.channel import open_channel
 from layers.stores.tables import CONSENT, PARAMETERS, SHOPPERS, STATE
 

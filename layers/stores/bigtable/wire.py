@@ -1,36 +1,38 @@
-"""Bigtable's data API over raw `grpc.aio`, with the official client's own message classes.
+"""Bigtable's data API over raw `grpc.aio`.
 
 Owns requests, responses and errors of that API. Knows nothing of events or shoppers.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
 import grpc
 import grpc.aio
-from google.cloud.bigtable_v2.types import bigtable as requests
-from google.cloud.bigtable_v2.types import data
 
 from layers.stores.bigtable.cells import Cell, RowAssembler
+from layers.stores.bigtable.messages import (
+    CheckAndMutateRowRequest,
+    CheckAndMutateRowResponse,
+    MutateRowsRequest,
+    MutateRowsResponse,
+    Mutation,
+    ReadRowsRequest,
+    ReadRowsResponse,
+    RowFilter,
+)
 from layers.stores.bigtable.port import Unavailable
-
-MutateRowsRequest: Any = requests.MutateRowsRequest.pb()
-MutateRowsResponse: Any = requests.MutateRowsResponse.pb()
-ReadRowsRequest: Any = requests.ReadRowsRequest.pb()
-ReadRowsResponse: Any = requests.ReadRowsResponse.pb()
-CheckAndMutateRowRequest: Any = requests.CheckAndMutateRowRequest.pb()
-CheckAndMutateRowResponse: Any = requests.CheckAndMutateRowResponse.pb()
-Mutation: Any = data.Mutation.pb()
-RowFilter: Any = data.RowFilter.pb()
 
 _SERVICE = "/google.bigtable.v2.Bigtable/"
 _SCAN_TIMEOUT_S = 600.0
 
 Entry = tuple[bytes, list[Any]]
 """A row key and the mutations of that row."""
+
+NewCell = tuple[bytes, str, int, bytes]
+"""Row key, family, time in whole ms, value."""
 
 
 def set_cell(family: str, qualifier: bytes, at_ms: int, value: bytes) -> Any:
@@ -87,21 +89,47 @@ class BigtableWire:
         Raises:
             Unavailable: the call failed before any answer.
         """
-        if not entries:
-            return []
-        entry = MutateRowsRequest.Entry
-        request = MutateRowsRequest(
-            table_name=self._table,
-            app_profile_id=self._profile,
-            entries=[entry(row_key=key, mutations=mutations) for key, mutations in entries],
-        )
-        done = [False] * len(entries)
+        request = self._mutate_request()
+        entry = request.entries.add
+        for key, mutations in entries:
+            entry(row_key=key, mutations=mutations)
+        return await self._durable(request)
+
+    async def set_cells(self, qualifier: bytes, cells: Iterable[NewCell]) -> list[bool]:
+        """`mutate` for one cell a row, which is what an event is.
+
+        Filling the request in place costs 0.9 us a row of 1 KB, building each message by itself 4.4 us: of ingest's
+        whole 15 us an event, that is 23 %. Writing the bytes by hand costs 0.9 us too, so it is not done.
+
+        Raises:
+            Unavailable: the call failed before any answer.
+        """
+        request = self._mutate_request()
+        entry = request.entries.add
+        for key, family, at_ms, value in cells:
+            cell = entry(row_key=key).mutations.add().set_cell
+            cell.family_name = family
+            cell.column_qualifier = qualifier
+            cell.timestamp_micros = at_ms * 1000
+            cell.value = value
+        return await self._durable(request)
+
+    def _mutate_request(self) -> Any:
+        return MutateRowsRequest(table_name=self._table, app_profile_id=self._profile)
+
+    async def _durable(self, request: Any) -> list[bool]:
+        done = [False] * len(request.entries)
+        if not done:
+            return done
         answered = False
         try:
+            # One answer or several, each about some of the rows. What was answered before the stream broke holds.
             async for response in self._mutate_rows(request, timeout=self._timeout_s, metadata=self._metadata):
                 answered = True
                 for result in response.entries:
-                    done[result.index] = result.status.code == 0
+                    # An index that is none of ours says nothing about our rows.
+                    if 0 <= result.index < len(done):
+                        done[result.index] = result.status.code == 0
         except grpc.aio.AioRpcError as error:
             if not answered:
                 raise Unavailable(f"MutateRows: {error.code().name}") from None

@@ -1,4 +1,4 @@
-"""Publishing over raw `grpc.aio`, with the official client's own message classes.
+"""Publishing over raw `grpc.aio`.
 
 No batching of its own: whoever publishes has a group already. One call carries at most 1 000 messages and 10 MB.
 """
@@ -6,21 +6,16 @@ No batching of its own: whoever publishes has a group already. One call carries 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 from urllib.parse import quote
 
 import grpc
 import grpc.aio
-from google.pubsub_v1.types import pubsub
 
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.stores.channel import open_channel
+from layers.stores.pubsub.messages import PublishRequest, PublishResponse
 from layers.stores.pubsub.port import Message, Unavailable
-
-_PublishRequest: Any = pubsub.PublishRequest.pb()
-_PublishResponse: Any = pubsub.PublishResponse.pb()
-_PubsubMessage: Any = pubsub.PubsubMessage.pb()
 
 MAX_MESSAGES = 1000
 MAX_BYTES = 9_000_000
@@ -47,7 +42,7 @@ class PubsubPublisher:
         self._topic, self._timeout_s = topic, timeout_s
         self._metadata = (("x-goog-request-params", f"topic={quote(topic, safe='')}"),)
         self._publish = channel.unary_unary(
-            "/google.pubsub.v1.Publisher/Publish", _PublishRequest.SerializeToString, _PublishResponse.FromString
+            "/google.pubsub.v1.Publisher/Publish", PublishRequest.SerializeToString, PublishResponse.FromString
         )
 
     @classmethod
@@ -57,10 +52,9 @@ class PubsubPublisher:
 
     async def publish(self, messages: Sequence[Message]) -> None:
         for batch in batches(messages):
-            request = _PublishRequest(
-                topic=self._topic,
-                messages=[_PubsubMessage(data=m.data, attributes=dict(m.attributes)) for m in batch],
-            )
+            request = PublishRequest(topic=self._topic)
+            for message in batch:
+                request.messages.add(data=message.data).attributes.update(message.attributes)
             try:
                 await self._publish(request, timeout=self._timeout_s, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
