@@ -15,10 +15,10 @@ from layers.stores.bigtable.cells import Cell
 from layers.stores.bigtable.messages import RowFilter
 from layers.stores.bigtable.wire import BigtableWire, prefix_end
 from layers.stores.channel import open_channel
-from layers.stores.tables import EVENT_CLASSES, EVENTS, PARAMETERS, SHOPPERS
+from layers.stores.tables import ARRIVALS, EVENT_CLASSES, EVENTS, PARAMETERS, SHOPPERS
 
 T = TypeVar("T")
-TABLES = (EVENTS, SHOPPERS)
+TABLES = (EVENTS, SHOPPERS, ARRIVALS)
 
 
 def stored_ids(values: Settings, retailer_id: str) -> set[str]:

@@ -51,6 +51,8 @@ def eraser(step: Step, room: Room, erasure: Erasure) -> Eraser:
             return _Suppressions(room, erasure)
         case Kind.EVENTS:
             return _Events(room, erasure)
+        case Kind.ARRIVALS:
+            return _Arrivals(room, erasure)
         case Kind.SHOPPER_ROWS:
             return _ShopperRows(room, erasure)
         case Kind.FACTS:
@@ -113,6 +115,22 @@ class _Events:
     async def erase(self) -> int:
         retailer = self.erasure.retailer.id
         return await _sum(lambda s: self.room.hot_events.delete_shopper(retailer, s), self.erasure.shoppers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrivals:
+    """Work left: places of the journal that name a shopper. One pass for all of them: the journal is in the order of
+    time.
+    """
+
+    room: Room
+    erasure: Erasure
+
+    async def count(self) -> int:
+        return await self.room.arrivals.count_shoppers(self.erasure.retailer.id, self.erasure.shoppers)
+
+    async def erase(self) -> int:
+        return await self.room.arrivals.delete_shoppers(self.erasure.retailer.id, self.erasure.shoppers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ FUNCTION = Function(
     ),
     needs=(
         HotTable("events", Access.WRITE),
+        HotTable("arrivals", Access.WRITE),
         HotTable("shoppers", Access.WRITE),
         Dataset(Access.WRITE),
         Documents(Access.WRITE),

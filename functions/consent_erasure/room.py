@@ -12,7 +12,7 @@ from layers.facts import TABLES
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.retailers import Registry
 from layers.stores.bigquery.port import Warehouse
-from layers.stores.bigtable.port import HotEvents, ShopperRows
+from layers.stores.bigtable.port import Arrivals, HotEvents, ShopperRows
 from layers.stores.collections import COLLECTIONS
 from layers.stores.firestore.port import Documents
 from layers.stores.tables import hot_tables
@@ -29,6 +29,7 @@ class Room:
     steps: tuple[Step, ...]
     documents: Documents
     hot_events: HotEvents
+    arrivals: Arrivals
     shopper_rows: ShopperRows
     warehouse: Warehouse
 
@@ -42,6 +43,7 @@ def declared_steps(registry: Registry) -> tuple[Step, ...]:
 
 async def make() -> Room:
     from layers.stores.bigquery.warehouse import BigQueryWarehouse
+    from layers.stores.bigtable.arrivals import BigtableArrivals
     from layers.stores.bigtable.events import BigtableHotEvents
     from layers.stores.bigtable.shoppers import BigtableShopperRows
     from layers.stores.firestore.documents import FirestoreDocuments
@@ -57,6 +59,7 @@ async def make() -> Room:
         declared_steps(registry),
         FirestoreDocuments.of(values),
         BigtableHotEvents.of(values),
+        BigtableArrivals.of(values),
         BigtableShopperRows.of(values),
         BigQueryWarehouse.of(values),
     )

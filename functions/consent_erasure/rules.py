@@ -23,7 +23,7 @@ from msgspec import Meta
 from layers.events.envelope import CustomerId, split_message
 from layers.facts import Table
 from layers.stores.collections import ERASURES, SUPPRESSIONS, Collection
-from layers.stores.tables import EVENTS, SHOPPERS, HotTableSpec
+from layers.stores.tables import ARRIVALS, EVENTS, SHOPPERS, HotTableSpec
 
 ID = re.compile(r"^[0-9a-f]{32}$")
 MAX_BODY_BYTES = 128 * 1024
@@ -105,6 +105,7 @@ def suppression_id(retailer_id: str, shopper: str) -> str:
 class Kind(StrEnum):
     SUPPRESS = "suppress"
     EVENTS = "events"
+    ARRIVALS = "arrivals"
     SHOPPER_ROWS = "shopper rows"
     FACTS = "facts"
     REQUEST = "request"
@@ -130,7 +131,7 @@ class NoStep(LookupError):
     """A declared store may hold a shopper, and nothing here erases it."""
 
 
-_HOT = {EVENTS: Kind.EVENTS, SHOPPERS: Kind.SHOPPER_ROWS}
+_HOT = {EVENTS: Kind.EVENTS, ARRIVALS: Kind.ARRIVALS, SHOPPERS: Kind.SHOPPER_ROWS}
 _DOCUMENTS = {SUPPRESSIONS: Kind.SUPPRESS, ERASURES: Kind.REQUEST}
 _ORDER = list(Kind)
 

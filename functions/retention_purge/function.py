@@ -8,6 +8,7 @@ FUNCTION = Function(
     trigger=Schedule(cron="15 2 * * *"),
     needs=(
         HotTable("events", Access.WRITE),
+        HotTable("arrivals", Access.WRITE),
         HotTable("shoppers", Access.WRITE),
         Dataset(Access.WRITE),
         Documents(Access.WRITE),

@@ -1,40 +1,65 @@
-"""Bigtable: events past their delay, and profiles that no event is left to be made of.
+"""Bigtable: events past their delay, profiles that no event is left to be made of, and the journal of arrivals.
 
-Two passes a run. The first asks for the keys past the cut-off and deletes them in batches. The second reads every key
-that stays, without that filter, so that a mistake in it would show; beside it runs the table `shoppers`, in the same
-order, so that memory does not grow with the number of shoppers.
+Two passes a run over the events. The first asks for the keys past the cut-off and deletes them in batches. The second
+reads every key that stays, without that filter, so that a mistake in it would show; beside it runs the table
+`shoppers`, in the same order, so that memory does not grow with the number of shoppers.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 
 from functions.retention_purge.room import Room
 from functions.retention_purge.rules import ACTIVITY, HotPart, Part, text_of
 from layers.events.record import read_row_key
 from layers.retailers import Retailer
+from layers.stores.bigtable.arrivals import read_minute
 from layers.stores.bigtable.port import ShopperRow
-from layers.stores.tables import SHOPPERS
+from layers.stores.tables import ARRIVALS, SHOPPERS
 
 SHOPPERS_STORE = f"bigtable:{SHOPPERS}"
+ARRIVALS_STORE = f"bigtable:{ARRIVALS}"
 
 
 async def remove_events(room: Room, retailer: Retailer, part: HotPart, dry_run: bool) -> int:
     """How many rows went; in a dry run, how many would."""
+    return await _remove(
+        room.hot_events.keys(retailer.id, part.family, part.cutoff), room.hot_events.delete, room.batch, dry_run
+    )
+
+
+async def _remove(
+    keys: AsyncIterator[bytes], delete: Callable[[Sequence[bytes]], Awaitable[None]], most: int, dry_run: bool
+) -> int:
     removed, batch = 0, list[bytes]()
-    async for key in room.hot_events.keys(retailer.id, part.family, part.cutoff):
+
+    async def go() -> int:
+        if batch and not dry_run:
+            await delete(batch)
+        return len(batch)
+
+    async for key in keys:
         batch.append(key)
-        if len(batch) == room.batch:
-            removed += await _delete(room, batch, dry_run)
+        if len(batch) == most:
+            removed += await go()
             batch = []
-    return removed + await _delete(room, batch, dry_run)
+    return removed + await go()
 
 
-async def _delete(room: Room, batch: Sequence[bytes], dry_run: bool) -> int:
-    if batch and not dry_run:
-        await room.hot_events.delete(batch)
-    return len(batch)
+async def purge_journal(room: Room, retailer: Retailer, cutoff: datetime, dry_run: bool) -> Part:
+    """Rows of the journal of arrivals from before `cutoff` go; every row that stays is read again, without it."""
+    old = room.arrivals.keys(retailer.id, cutoff)
+    removed = await _remove(old, room.arrivals.delete, room.batch, dry_run)
+    kept = expired = 0
+    oldest: datetime | None = None
+    async for key in room.arrivals.keys(retailer.id):
+        at = read_minute(key)
+        kept += 1
+        expired += at < cutoff
+        oldest = at if oldest is None else min(oldest, at)
+    kept -= expired if dry_run else 0
+    return Part(ARRIVALS_STORE, removed, kept, expired, text_of(cutoff), None if oldest is None else text_of(oldest))
 
 
 class Kept:

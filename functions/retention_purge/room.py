@@ -9,7 +9,7 @@ from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.retailers import Registry
 from layers.stores.bigquery.port import Warehouse
-from layers.stores.bigtable.port import HotEvents, ShopperRows
+from layers.stores.bigtable.port import Arrivals, HotEvents, ShopperRows
 from layers.stores.firestore.port import Documents
 
 
@@ -22,6 +22,7 @@ class Room:
     registry: Registry
     documents: Documents
     hot_events: HotEvents
+    arrivals: Arrivals
     shopper_rows: ShopperRows
     warehouse: Warehouse
     batch: int = BATCH
@@ -29,6 +30,7 @@ class Room:
 
 async def make() -> Room:
     from layers.stores.bigquery.warehouse import BigQueryWarehouse
+    from layers.stores.bigtable.arrivals import BigtableArrivals
     from layers.stores.bigtable.events import BigtableHotEvents
     from layers.stores.bigtable.shoppers import BigtableShopperRows
     from layers.stores.firestore.documents import FirestoreDocuments
@@ -38,6 +40,7 @@ async def make() -> Room:
         Registry.of_environment(values.values, settings.RETAILER_PREFIX),
         FirestoreDocuments.of(values),
         BigtableHotEvents.of(values),
+        BigtableArrivals.of(values),
         BigtableShopperRows.of(values),
         BigQueryWarehouse.of(values),
     )

@@ -16,7 +16,7 @@ import msgspec
 from layers.facts import Table
 from layers.retailers import Retailer, RetentionClass, family
 from layers.stores.collections import Collection
-from layers.stores.tables import EVENT_CLASSES, EVENTS, SHOPPERS, HotTableSpec
+from layers.stores.tables import ARRIVALS, EVENT_CLASSES, EVENTS, JOURNAL_DAYS, SHOPPERS, HotTableSpec
 
 BATCH = 1000
 """Rows deleted by one call: a run that is killed has done whole batches."""
@@ -73,7 +73,7 @@ def hot_parts(hot: Iterable[HotTableSpec], retailer: Retailer, now: datetime) ->
     """Every family of the table `events`, with this retailer's cut-off.
 
     Raises:
-        LookupError: a family of no known class: nobody would know when its rows must go.
+        LookupError: a table without a rule, or a family of no known class: nobody would know when its rows must go.
     """
     parts = []
     for spec in hot:
@@ -81,9 +81,16 @@ def hot_parts(hot: Iterable[HotTableSpec], retailer: Retailer, now: datetime) ->
             parts += [
                 HotPart(f.name, _class_of(f.name), cutoff(retailer, _class_of(f.name), now)) for f in spec.families
             ]
-        elif spec.name != SHOPPERS:
+        elif spec.name not in (ARRIVALS, SHOPPERS):
             raise LookupError(f"Bigtable table {spec.name} has no retention rule; add one in functions/retention_purge")
     return tuple(parts)
+
+
+def journal_cutoff(now: datetime) -> datetime:
+    """What arrived before this minute must go from the journal of arrivals, whatever the contract; a minute is the
+    finest time that it keeps.
+    """
+    return (now - timedelta(days=JOURNAL_DAYS)).replace(second=0, microsecond=0)
 
 
 def _class_of(name: str) -> RetentionClass:

@@ -14,7 +14,16 @@ import msgspec
 
 from functions.retention_purge import cold, hot
 from functions.retention_purge.room import Room
-from functions.retention_purge.rules import Part, Report, added_up, cold_parts, hot_parts, purge_id, report
+from functions.retention_purge.rules import (
+    Part,
+    Report,
+    added_up,
+    cold_parts,
+    hot_parts,
+    journal_cutoff,
+    purge_id,
+    report,
+)
 from layers.facts import TABLES
 from layers.retailers import Retailer
 from layers.shell.log import Severity, failure, log
@@ -90,8 +99,10 @@ async def _retailer(room: Room, retailer: Retailer, scheduled: datetime, dry_run
     kept, profiles = await hot.read_again(room, retailer, families, dry_run)
     parts = [kept[store].report(number, dry_run) for store, number in removed.items()]
     parts.append(profiles)
+    parts.append(await hot.purge_journal(room, retailer, journal_cutoff(scheduled), dry_run))
     if not dry_run:
         await ledger.add(profiles.store, profiles.removed)
+        await ledger.add(parts[-1].store, parts[-1].removed)
     for table, cutoff in cold_parts(TABLES, retailer, scheduled):
         parts.append(await cold.purge_table(room, retailer, table, cutoff, dry_run))
         if not dry_run:

@@ -31,8 +31,9 @@ from layers.privacy.pseudonym import Pseudonymiser
 from layers.retailers import Registry, Retailer, family
 from layers.stores.bigquery.port import Warehouse
 from layers.stores.bigquery.warehouse import BigQueryWarehouse
+from layers.stores.bigtable.arrivals import BigtableArrivals
 from layers.stores.bigtable.events import BigtableHotEvents
-from layers.stores.bigtable.port import HotEvent
+from layers.stores.bigtable.port import Arrival, HotEvent
 from layers.stores.bigtable.shoppers import BigtableShopperRows
 from layers.stores.collections import QUARANTINE
 from layers.stores.firestore.documents import FirestoreDocuments
@@ -112,23 +113,24 @@ class World:
     def __init__(self, shop: Retailer, hot: Settings, documents: FirestoreDocuments, warehouse: Warehouse) -> None:
         self.shop, self.documents, self.warehouse = shop, documents, warehouse
         self.events, self.rows = BigtableHotEvents.of(hot), BigtableShopperRows.of(hot)
+        self.arrivals = BigtableArrivals.of(hot)
         registry = Registry([shop])
-        stores = (documents, self.events, self.rows, warehouse)
+        stores = (documents, self.events, self.arrivals, self.rows, warehouse)
         self.erasure = ErasureRoom(registry, {shop.id: KEY}, declared_steps(registry), *stores)
         self.purge = PurgeRoom(registry, *stores)
 
     async def write(self, shopper: str, events: Sequence[Event]) -> None:
-        await self.events.write(
-            [
-                HotEvent(
-                    row_key(self.shop.id, shopper, event.at, event.id),
-                    family(event.retention, self.shop.contract.days(event.retention)),
-                    milliseconds(event.at),
-                    encode_record(shopper, "s", "web", NOW, msgspec.json.encode(event)),
-                )
-                for event in events
-            ]
-        )
+        written = [
+            HotEvent(
+                row_key(self.shop.id, shopper, event.at, event.id),
+                family(event.retention, self.shop.contract.days(event.retention)),
+                milliseconds(event.at),
+                encode_record(shopper, "s", "web", NOW, msgspec.json.encode(event)),
+            )
+            for event in events
+        ]
+        await self.events.write(written)
+        await self.arrivals.note([Arrival(self.shop.id, events[-1].at, [each.key for each in written])])
         await self.rows.write_parameters(self.shop.id, [(shopper, b"{}")], 1)
         await self.rows.swap_state(self.shop.id, shopper, None, b"{}")
 
@@ -177,11 +179,13 @@ async def test_an_erasure_stops_is_resumed_and_leaves_nothing(world: World) -> N
     receipt = await world.ask_erasure("GET", told["receipt_url"])
     numbers = {s["store"]: (s["found"], s["deleted"], s["remaining"]) for s in receipt["stores"]}
     assert numbers["bigtable:events"] == (100, 100, 0) and numbers["bigtable:shoppers"] == (2, 2, 0)
+    assert numbers["bigtable:arrivals"] == (2, 2, 0)
     assert numbers[f"bigquery:{TABLE.stored_as}"] == (4, 4, 0)
     status = await world.ask_erasure("GET", told["status_url"])
     assert status["requested"] == "2026-11-22T02:15:00.000Z" == status["finished"]
     left = [key async for key in world.events.keys(world.shop.id)]
     assert len(left) == 50 and all(pseudonym("902").encode() in key for key in left)
+    assert len([key async for key in world.arrivals.keys(world.shop.id)]) == 1
     assert [key async for key in world.rows.keys(world.shop.id)] == [f"{world.shop.id}#{pseudonym('902')}".encode()]
 
 

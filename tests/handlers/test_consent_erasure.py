@@ -21,8 +21,8 @@ from layers.events.record import encode_record, milliseconds, row_key
 from layers.facts import TABLES
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.retailers import Registry, Retailer, RetentionClass, family
-from layers.stores.bigtable.fake import FakeHotEvents, FakeShopperRows
-from layers.stores.bigtable.port import HotEvent, ShopperRow, Unavailable
+from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
+from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow, Unavailable
 from layers.stores.collections import ERASURES, SUPPRESSIONS
 from layers.stores.firestore.fake import FakeDocuments
 from tests.handlers.asking import ask
@@ -61,7 +61,7 @@ class Office:
     """A room on fakes, where three shoppers of one retailer stand in every store."""
 
     def __init__(self) -> None:
-        self.events, self.rows = FakeHotEvents(), FakeShopperRows()
+        self.events, self.arrivals, self.rows = FakeHotEvents(), FakeArrivals(), FakeShopperRows()
         self.documents, self.facts = FakeDocuments(), ColdFacts(DEMO.dataset, TABLES)
         self.room = Room(
             REGISTRY,
@@ -69,16 +69,19 @@ class Office:
             declared_steps(REGISTRY),
             self.documents,
             self.events,
+            self.arrivals,
             self.rows,
             self.facts,
         )
         self.times = clock()
 
     async def filled(self) -> Office:
+        for number in range(3):
+            group = [event(PSEUDONYM(customer), f"{customer[-4:]}-{number:05d}") for customer in (*ERASED, STAYS)]
+            await self.events.write(group)
+            await self.arrivals.note([Arrival("demo", NOW, [each.key for each in group])])
         for customer in (*ERASED, STAYS):
             shopper = PSEUDONYM(customer)
-            for number in range(3):
-                await self.events.write([event(shopper, f"{customer[-4:]}-{number:05d}")])
             await self.rows.write_parameters("demo", [(shopper, b"{}")], 1)
             await self.rows.write_consent("demo", shopper, 1, b"{}")
             for table in TABLES:
@@ -102,6 +105,7 @@ class Office:
         shopper = PSEUDONYM(customer)
         documents = repr(self.documents.collections)
         hot = [key for key in (*self.events.rows, *self.rows.rows) if shopper.encode() in key]
+        hot += [key for key, columns in self.arrivals.rows.items() if shopper.encode() in columns]
         cold = [row for rows in self.facts.tables.values() for row in rows if row["shopper"] == shopper]
         return len(hot) + len(cold) + documents.count(shopper) + documents.count(customer)
 
@@ -130,6 +134,7 @@ async def test_a_shopper_is_gone_from_every_store_and_the_others_stay() -> None:
     receipt = body_of(await office.get(told["receipt_url"]))
     numbers = {store["store"]: (store["found"], store["deleted"], store["remaining"]) for store in receipt["stores"]}
     assert numbers.pop("bigtable:events") == (6, 6, 0)
+    assert numbers.pop("bigtable:arrivals") == (6, 6, 0)
     assert numbers.pop("bigtable:shoppers") == (2, 2, 0)
     assert set(numbers) == {f"bigquery:{table.stored_as}" for table in TABLES if table.holds_shoppers}
     assert set(numbers.values()) == {(4, 4, 0)}
@@ -230,7 +235,7 @@ class Dying:
         return self._left[0] == 0
 
 
-STORES = ("documents", "hot_events", "shopper_rows", "warehouse")
+STORES = ("documents", "hot_events", "arrivals", "shopper_rows", "warehouse")
 
 
 def dying(room: Room, left: list[int], after: bool) -> Room:

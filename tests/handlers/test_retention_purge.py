@@ -17,8 +17,8 @@ from layers.events.model import ConsentChanged, Event, OrderLine, OrderPaid, Pag
 from layers.events.record import encode_record, milliseconds, row_key
 from layers.facts import TABLES
 from layers.retailers import Contract, Registry, Retailer, family
-from layers.stores.bigtable.fake import FakeHotEvents, FakeShopperRows
-from layers.stores.bigtable.port import HotEvent, ShopperRow
+from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
+from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow
 from layers.stores.collections import ERASURES, PURGES, QUARANTINE, SUPPRESSIONS, TREES
 from layers.stores.firestore.fake import FakeDocuments
 from tests.handlers.asking import ask
@@ -65,15 +65,22 @@ class Archive:
     """A room on fakes."""
 
     def __init__(self) -> None:
-        self.events, self.rows, self.documents = FakeHotEvents(), FakeShopperRows(), FakeDocuments()
+        self.events, self.arrivals, self.rows = FakeHotEvents(), FakeArrivals(), FakeShopperRows()
+        self.documents = FakeDocuments()
         self.facts = ColdFacts(DEMO.dataset, TABLES)
         self.facts.tables |= ColdFacts(OTHER.dataset, TABLES).tables
-        self.room = Room(Registry([DEMO, OTHER]), self.documents, self.events, self.rows, self.facts, batch=2)
+        registry = Registry([DEMO, OTHER])
+        self.room = Room(registry, self.documents, self.events, self.arrivals, self.rows, self.facts, batch=2)
 
     async def holds(self, shopper: str, *events: Event, retailer: Retailer = DEMO) -> None:
         await self.events.write([hot(retailer, shopper, event) for event in events])
         await self.rows.write_parameters(retailer.id, [(shopper, b"{}")], 1)
         await self.rows.swap_state(retailer.id, shopper, None, b"{}")
+
+    async def noted(self, *hours_ago: float, retailer: Retailer = DEMO) -> None:
+        for hours in hours_ago:
+            key = row_key(retailer.id, ANNE, NOW, f"event-{hours:03.0f}")
+            await self.arrivals.note([Arrival(retailer.id, NOW - timedelta(hours=hours), [key])])
 
     def cold(self, table: str, *days_ago: float, retailer: Retailer = DEMO) -> None:
         rows = self.facts.tables[retailer.dataset, table]
@@ -144,6 +151,19 @@ async def test_a_profile_goes_with_the_last_event_it_was_made_of_and_a_consent_s
     shoppers = part_of(response, "bigtable:shoppers")
     assert (shoppers["removed"], shoppers["kept"], shoppers["expired"]) == (2, 2, 0)
     assert part_of(await archive.fire(NOW + timedelta(hours=1)), "bigtable:shoppers")["removed"] == 0
+
+
+async def test_the_journal_of_arrivals_goes_after_three_days_whatever_the_contract() -> None:
+    archive = Archive()
+    await archive.noted(1, 71, 73, 74, 200)
+    await archive.noted(73, retailer=OTHER)
+    dry, wet = await archive.fire(query="dry_run=true"), await archive.fire()
+    told, done = part_of(dry, "bigtable:arrivals"), part_of(wet, "bigtable:arrivals")
+    assert [told[name] for name in ("removed", "kept", "expired")] == [3, 2, 3]
+    assert [done[name] for name in ("removed", "kept", "expired")] == [3, 2, 0]
+    assert (done["cutoff"], done["oldest"]) == ("2026-11-19T02:15:00.000Z", "2026-11-19T03:15:00.000Z")
+    assert part_of(wet, "bigtable:arrivals", "other")["removed"] == 1
+    assert len(archive.arrivals.rows) == 2
 
 
 async def test_a_shopper_who_comes_back_meanwhile_keeps_the_row() -> None:

@@ -18,12 +18,14 @@ from functions.retention_purge.rules import (
     cutoff,
     has_ended,
     hot_parts,
+    journal_cutoff,
     purge_id,
     report,
 )
 from layers.events.record import read_row_key, row_key
 from layers.facts import TABLES
 from layers.retailers import Contract, Retailer, RetentionClass
+from layers.stores.bigtable.arrivals import minute_key, read_minute
 from layers.stores.collections import COLLECTIONS, ERASURES, FEED_FILES, QUARANTINE, SUPPRESSIONS
 from layers.stores.tables import Family, HotTableSpec, hot_tables
 
@@ -63,6 +65,12 @@ class TestCutOffs:
             RetentionClass.TRANSACTIONS,
             RetentionClass.CONSENT,
         }
+
+    @given(MOMENTS)
+    def test_the_journal_goes_after_days_whole_minutes_only(self, now: datetime) -> None:
+        edge = journal_cutoff(now)
+        assert timedelta(days=3) <= now - edge < timedelta(days=3, minutes=1)
+        assert read_minute(minute_key("short", edge)) == edge
 
     def test_a_store_that_nobody_has_a_rule_for_is_an_error(self) -> None:
         with pytest.raises(LookupError, match="carts"):
