@@ -1,17 +1,20 @@
 """The group commit: requests that arrive together are written together, and each learns its own fate.
 
-One MutateRows and one Publish for a whole group cost a fraction of one each per event. The order within a group is the
-promise: Bigtable first, Pub/Sub second, answer last, so that what is published is always stored and what is
-acknowledged is always both. Knows no HTTP and no schema.
+One call each to Bigtable and Pub/Sub for a whole group costs a fraction of one each per event. The order within a group
+is the promise: stored and noted in the journal first, dispatched second, answered last; so what is published is always
+stored, what is stored can always be found again by its arrival, and what is acknowledged is all three. Knows no HTTP
+and no schema.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from layers.shell.log import failure, log
-from layers.stores.bigtable.port import HotEvent, HotEvents
+from layers.stores.bigtable.port import Arrival, Arrivals, HotEvent, HotEvents
 from layers.stores.bigtable.port import Unavailable as StoreUnavailable
 from layers.stores.pubsub.packing import messages
 from layers.stores.pubsub.port import Publisher
@@ -29,6 +32,9 @@ GROUPS_AT_ONCE = 8
 PENDING_BYTES = 64 * 1024 * 1024
 """Beyond this the door answers 503: memory is bounded, and a tracker retries."""
 
+Done = Callable[[bool], None]
+"""Told once whether every event of a request is stored and dispatched."""
+
 
 class Overloaded(Exception):
     """More is waiting than memory should hold."""
@@ -37,9 +43,10 @@ class Overloaded(Exception):
 @dataclass(slots=True, eq=False)
 class _Waiting:
     retailer_id: str
-    events: list[HotEvent]
+    events: Sequence[HotEvent]
     size: int
-    done: asyncio.Future[bool]
+    arrived: datetime
+    done: Done
 
 
 class GroupCommit:
@@ -48,37 +55,50 @@ class GroupCommit:
     def __init__(
         self,
         store: HotEvents,
+        journal: Arrivals,
         topic: Publisher,
         close_after_s: float = CLOSE_AFTER_S,
         pending_bytes: int = PENDING_BYTES,
     ) -> None:
-        self._store, self._topic = store, topic
+        self._store, self._journal, self._topic = store, journal, topic
         self._close_after_s, self._most_pending = close_after_s, pending_bytes
+        self._loop = asyncio.get_running_loop()
         self._open: list[_Waiting] = []
         self._events = self._bytes = self._pending_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._slots = asyncio.Semaphore(GROUPS_AT_ONCE)
         self._flushes: set[asyncio.Task[None]] = set()
 
-    async def commit(self, retailer_id: str, events: list[HotEvent], size: int) -> bool:
-        """Whether every one of `events` is stored and dispatched.
+    def submit(self, retailer_id: str, events: Sequence[HotEvent], size: int, arrived: datetime, done: Done) -> None:
+        """Takes a request's events into the open group; `done` is called from the loop, later.
+
+        Args:
+            size: bytes of their lines. arrived: when the request did; the journal's time.
 
         Raises:
-            Overloaded: nothing was taken.
+            Overloaded: nothing was taken, and `done` is never called.
         """
         if self._pending_bytes + size > self._most_pending:
             raise Overloaded
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(retailer_id, events, size, loop.create_future())
-        self._open.append(waiting)
+        self._open.append(_Waiting(retailer_id, events, size, arrived, done))
         self._events += len(events)
         self._bytes += size
         self._pending_bytes += size
         if self._events >= CLOSE_AT_EVENTS or self._bytes >= CLOSE_AT_BYTES:
             self._close()
         elif self._timer is None:
-            self._timer = loop.call_later(self._close_after_s, self._close)
-        return await waiting.done
+            self._timer = self._loop.call_later(self._close_after_s, self._close)
+
+    async def commit(self, retailer_id: str, events: Sequence[HotEvent], size: int, arrived: datetime) -> bool:
+        """As `submit`, for a caller that waits: whether every one of `events` is stored and dispatched."""
+        fate: asyncio.Future[bool] = self._loop.create_future()
+
+        def decided(durable: bool) -> None:
+            if not fate.done():
+                fate.set_result(durable)
+
+        self.submit(retailer_id, events, size, arrived, decided)
+        return await fate
 
     def _close(self) -> None:
         if self._timer is not None:
@@ -88,7 +108,7 @@ class GroupCommit:
             group, self._open = self._open, []
             self._events = self._bytes = 0
             # asyncio keeps only a weak reference to a task: without the set a flush could be collected half-way.
-            task = asyncio.get_running_loop().create_task(self._flush(group))
+            task = self._loop.create_task(self._flush(group))
             self._flushes.add(task)
             task.add_done_callback(self._flushes.discard)
 
@@ -106,11 +126,20 @@ class GroupCommit:
         finally:
             for waiting, fate in zip(group, fates, strict=True):
                 self._pending_bytes -= waiting.size
-                if not waiting.done.done():
-                    waiting.done.set_result(fate)
+                try:
+                    waiting.done(fate)
+                except Exception as error:  # one broken connection must not leave the others waiting
+                    failure("an answer could not be given", error)
 
     async def _store_and_dispatch(self, group: list[_Waiting]) -> list[bool]:
-        stored = await self._store.write([event for waiting in group for event in waiting.events])
+        arrived: dict[str, list[bytes]] = {}
+        for waiting in group:
+            arrived.setdefault(waiting.retailer_id, []).extend([event.key for event in waiting.events])
+        stored, _ = await asyncio.gather(
+            self._store.write([event for waiting in group for event in waiting.events]),
+            # The first arrival stands for its group: milliseconds apart, and the journal counts in minutes.
+            self._journal.note([Arrival(id, group[0].arrived, keys) for id, keys in arrived.items()]),
+        )
         answers = iter(stored)
         lines: dict[str, list[bytes]] = {}
         fates: list[bool] = []

@@ -10,12 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.ingest.commit import Overloaded
+from functions.ingest.express import EventExpress
 from functions.ingest.room import Room, make
 from functions.ingest.rules import Taken, take
 from layers.events.envelope import MAX_BODY_BYTES, InvalidBody, read_envelopes
 from layers.privacy.signature import InvalidSignature, is_signed, verify
 from layers.retailers import Retailer
 from layers.shell.answers import Problem, cors, json_answer, read_body
+from layers.shell.express import open_express
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure, log
 
@@ -43,13 +45,13 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
         if request.url.path != PATH:
             raise Problem(404, "no-such-path", "There is nothing here", f"Events are posted to {PATH}.")
         retailer = _retailer(request, room)
-        headers = cors(_origin(request, retailer), "POST", _HEADERS)
+        headers = _readable_by(_origin(request, retailer))
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=headers)
         if request.method != "POST":
             raise Problem(405, "method-not-allowed", "Events are posted", f"Use POST {PATH}.")
         taken = await _read(request, room, retailer, now)
-        return await _keep(taken, room, retailer, headers)
+        return await _keep(taken, room, retailer, headers, now)
     except Problem as problem:
         return problem.answer(headers)
 
@@ -97,10 +99,10 @@ async def _read(request: Request, room: Room, retailer: Retailer, now: datetime)
         raise Problem(401, "signature", "The signature does not hold", f"{error}. Nothing was taken.") from None
     except InvalidBody as error:
         raise Problem(400, "invalid-body", "The body is no envelope", f"{error}. Nothing was taken.") from None
-    return take(envelopes, retailer, room.pseudonymisers[retailer.id], now)
+    return take(envelopes, room.doors[retailer.id], now)
 
 
-async def _keep(taken: Taken, room: Room, retailer: Retailer, headers: dict[str, str]) -> Response:
+async def _keep(taken: Taken, room: Room, retailer: Retailer, headers: dict[str, str], now: datetime) -> Response:
     if taken.rejected:
         log("WARNING", "events refused", retailer=retailer.id, refused=len(taken.rejected), taken=len(taken.events))
     if not taken.events:
@@ -112,14 +114,22 @@ async def _keep(taken: Taken, room: Room, retailer: Retailer, headers: dict[str,
             more={"rejected": taken.rejected},
         )
     try:
-        durable = await room.commit.commit(retailer.id, taken.events, taken.size)
+        durable = await room.commit.commit(retailer.id, taken.events, taken.size, now)
     except Overloaded:
         raise _unavailable("More events are waiting than can be held") from None
     if not durable:
-        raise _unavailable("A store is down")
+        raise _not_durable()
     if taken.rejected:
         return json_answer({"accepted": len(taken.events), "rejected": taken.rejected}, headers=headers)
     return Response(status_code=204, headers=headers)
+
+
+def _readable_by(origin: str | None) -> dict[str, str]:
+    return cors(origin, "POST", _HEADERS)
+
+
+def _not_durable() -> Problem:
+    return _unavailable("A store is down")
 
 
 def _unavailable(fact: str) -> Problem:
@@ -130,3 +140,13 @@ def _unavailable(fact: str) -> Problem:
         f"{fact}, so these events may not be kept. Send the same request again: doing so is harmless.",
         retry_after_s=1,
     )
+
+
+open_express(
+    EventExpress(
+        room,
+        PATH,
+        acknowledge=lambda origin: Response(status_code=204, headers=_readable_by(origin)),
+        refuse=lambda: _not_durable().answer(),
+    )
+)

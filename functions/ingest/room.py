@@ -6,6 +6,7 @@ import gc
 from dataclasses import dataclass
 
 from functions.ingest.commit import GroupCommit
+from functions.ingest.rules import Door
 from layers.declarations import SecretKind, settings
 from layers.declarations.settings import Settings
 from layers.privacy.pseudonym import Pseudonymiser
@@ -16,36 +17,38 @@ from layers.retailers import Registry
 @dataclass(frozen=True, slots=True)
 class Room:
     """Attributes:
-    pseudonymisers, signing_keys: by retailer id.
+    doors, signing_keys: by retailer id.
     """
 
     registry: Registry
-    pseudonymisers: dict[str, Pseudonymiser]
+    doors: dict[str, Door]
     signing_keys: dict[str, bytes]
     commit: GroupCommit
 
 
-def secrets_of(values: Settings, registry: Registry) -> tuple[dict[str, Pseudonymiser], dict[str, bytes]]:
-    """Both secrets of every retailer.
+def secrets_of(values: Settings, registry: Registry) -> tuple[dict[str, Door], dict[str, bytes]]:
+    """What both secrets of every retailer are for.
 
     Raises:
         MissingSetting, InvalidKey: a function without its secrets must not start.
     """
     return (
-        {r.id: Pseudonymiser(values[settings.secret(SecretKind.PSEUDONYM_KEY, r.id)]) for r in registry},
+        {r.id: Door(r, Pseudonymiser(values[settings.secret(SecretKind.PSEUDONYM_KEY, r.id)])) for r in registry},
         {r.id: decode_key(values[settings.secret(SecretKind.SIGNING_KEY, r.id)]) for r in registry},
     )
 
 
 async def make() -> Room:
+    from layers.stores.bigtable.arrivals import BigtableArrivals
     from layers.stores.bigtable.events import BigtableHotEvents
     from layers.stores.pubsub.publisher import PubsubPublisher
 
     values = Settings.of_process()
     registry = Registry.of_environment(values.values, settings.RETAILER_PREFIX)
-    pseudonymisers, signing_keys = secrets_of(values, registry)
-    commit = GroupCommit(BigtableHotEvents.of(values), PubsubPublisher.of(values, "shopper-events"))
+    doors, signing_keys = secrets_of(values, registry)
+    topic = PubsubPublisher.of(values, "shopper-events")
+    commit = GroupCommit(BigtableHotEvents.of(values), BigtableArrivals.of(values), topic)
     # What start-up made lives as long as the process: the collector need not look at it again at every pass.
     gc.collect()
     gc.freeze()
-    return Room(registry, pseudonymisers, signing_keys, commit)
+    return Room(registry, doors, signing_keys, commit)

@@ -10,45 +10,57 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from layers.events.envelope import Envelope, Rejection, read_event
-from layers.events.record import encode_record, milliseconds, row_key
+from layers.events.envelope import Envelope, EventReader, Rejection
+from layers.events.model import EVENT_TYPES
+from layers.events.record import milliseconds, record_head, record_line, row_key_at, row_prefix
 from layers.retailers import Retailer, family
 from layers.stores.bigtable.port import HotEvent
 
 
+class Door:
+    """One retailer's: all that does not change from request to request.
+
+    Args:
+        pseudonymise: from customer id to pseudonym, under the retailer's key.
+    """
+
+    __slots__ = ("families", "pseudonymise", "reader", "retailer")
+
+    def __init__(self, retailer: Retailer, pseudonymise: Callable[[str], str]) -> None:
+        self.retailer, self.pseudonymise = retailer, pseudonymise
+        self.reader = EventReader(retailer.contract)
+        days = retailer.contract.days
+        self.families = {kind: family(kind.retention, days(kind.retention)) for kind in EVENT_TYPES}
+
+
 @dataclass(slots=True)
 class Taken:
-    """What a request holds once it is read."""
+    """What a request holds once it is read. `size` is the bytes of its record lines."""
 
     events: list[HotEvent] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
-
-    @property
-    def size(self) -> int:
-        """Bytes of its record lines."""
-        return sum(len(event.line) for event in self.events)
+    size: int = 0
 
 
-def take(envelopes: Sequence[Envelope], retailer: Retailer, pseudonymise: Callable[[str], str], now: datetime) -> Taken:
+def take(envelopes: Sequence[Envelope], door: Door, now: datetime) -> Taken:
     """Reads every event on its own: a bad one is described and left out, its neighbours are taken.
 
     Args:
         now: when the request arrived; kept as `received`.
     """
     taken = Taken()
+    read, limits, families = door.reader.read, door.reader.limits(now), door.families
     for place, envelope in enumerate(envelopes):
-        shopper = pseudonymise(envelope.shopper)
+        shopper = door.pseudonymise(envelope.shopper)
+        prefix = row_prefix(door.retailer.id, shopper)
+        head = record_head(shopper, envelope.session, envelope.channel, now)
         for index, raw in enumerate(envelope.events):
-            event, kept = read_event(raw, now, retailer.contract)
+            event, kept = read(raw, now, limits)
             if isinstance(event, str) or isinstance(kept, str):
                 taken.rejected.append(Rejection(index, str(event), str(kept), place))
                 continue
-            taken.events.append(
-                HotEvent(
-                    key=row_key(retailer.id, shopper, event.at, event.id),
-                    family=family(event.retention, retailer.contract.days(event.retention)),
-                    at_ms=milliseconds(event.at),
-                    line=encode_record(shopper, envelope.session, envelope.channel, now, kept),
-                )
-            )
+            at_ms = milliseconds(event.at)
+            line = record_line(head, kept)
+            taken.size += len(line)
+            taken.events.append(HotEvent(row_key_at(prefix, at_ms, event.id), families[type(event)], at_ms, line))
     return taken

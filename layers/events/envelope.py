@@ -7,12 +7,13 @@ on its own, so that a bad one never sinks the batch.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import msgspec
 from msgspec import Meta
 
-from layers.events.model import Event, LinkClicked, PageViewed, Searched
+from layers.events.model import END, EVENT_TYPES, Event, LinkClicked, PageViewed, Searched
+from layers.events.refusal import UNREADABLE, describe
 from layers.events.scrub import scrub
 from layers.retailers import Contract
 
@@ -29,8 +30,8 @@ Channel = Literal["web", "app", "store", "server", "history"]
 """Where the event happened. `history` says that nobody is on the page any more: past orders delivered in bulk teach
 scoring and never move a shopper in the tree."""
 
-CustomerId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-SessionId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+CustomerId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}" + END)]
+SessionId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}" + END)]
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,22 +59,8 @@ class InvalidBody(ValueError):
 _one = msgspec.json.Decoder(Envelope)
 _many = msgspec.json.Decoder(Annotated[list[Envelope], Meta(min_length=1, max_length=MAX_EVENTS)])
 _event = msgspec.json.Decoder(Event)
-
-
-def split_message(error: msgspec.MsgspecError) -> tuple[str, str]:
-    """msgspec's «rule - at `$.path`» as (path, rule), with every quoted value of the sender left out."""
-    text = str(error)
-    rule, _, path = text.partition(" - at `")
-    path = path.rstrip("`") or "$"
-    if rule.startswith("Object contains unknown field"):
-        # The name of an undeclared field is the sender's text: it may itself be an e-mail address.
-        rule = "a field that the schema does not declare; closed schemas keep personal data out"
-        path = path or "$"
-    elif rule.startswith("Invalid value "):
-        rule = "a value that the schema does not list (is `type` one of the event types?)"
-    elif rule.startswith(("JSON is malformed", "Input data was truncated")):
-        rule = "not valid JSON"
-    return path, rule
+_encoder = msgspec.json.Encoder()
+_FREE_TEXT = frozenset({Searched, PageViewed, LinkClicked})
 
 
 def read_envelopes(body: bytes, server: bool) -> list[Envelope]:
@@ -90,12 +77,49 @@ def read_envelopes(body: bytes, server: bool) -> list[Envelope]:
         raise InvalidBody("a list of envelopes is for servers that sign; a tracker sends one envelope, a JSON object")
     try:
         envelopes = _many.decode(body) if many else [_one.decode(body)]
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        path, rule = split_message(error) if isinstance(error, msgspec.MsgspecError) else ("$", "not UTF-8")
+    except UNREADABLE as error:
+        path, rule = describe(error)
         raise InvalidBody(f"{rule} (at {path})") from None
     if sum(len(envelope.events) for envelope in envelopes) > MAX_EVENTS:
         raise InvalidBody(f"more than {MAX_EVENTS} events in one request; send them in several")
     return envelopes
+
+
+class EventReader:
+    """Reads the events of one retailer, as its contract says. Made once, so that no limit is computed for each event."""
+
+    __slots__ = ("_contract", "_shortest")
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._shortest = timedelta(days=min(contract.days(kind.retention) for kind in EVENT_TYPES))
+
+    def limits(self, now: datetime) -> tuple[datetime, datetime]:
+        """An event between these two moments is neither too old, of whatever class, nor in the future."""
+        return now - self._shortest, now + CLOCK_SKEW
+
+    def read(
+        self, raw: msgspec.Raw | bytes, now: datetime, limits: tuple[datetime, datetime]
+    ) -> tuple[Event, bytes] | tuple[str, str]:
+        """As `read_event`. `limits` are those of `now`."""
+        try:
+            event: Event = _event.decode(raw)
+        except UNREADABLE as error:
+            return describe(error)
+        at = event.at
+        if at > limits[1]:
+            return "$.at", "in the future; the sender's clock is ahead by more than 5 minutes"
+        if at < limits[0]:
+            days = self._contract.days(event.retention)
+            if at < now - timedelta(days=days):
+                rule = f"older than the retention contract of {days} days for such events: it would be purged at once"
+                return "$.at", rule
+        if type(event) in _FREE_TEXT:
+            # Free text is written anew even when it was clean: a field sent twice is decoded once, and the bytes as they
+            # came would keep the other copy.
+            event = scrub(cast(Searched | PageViewed | LinkClicked, event))
+            return event, _encoder.encode(event)
+        return event, bytes(raw)
 
 
 def read_event(raw: msgspec.Raw | bytes, now: datetime, contract: Contract) -> tuple[Event, bytes] | tuple[str, str]:
@@ -107,18 +131,5 @@ def read_event(raw: msgspec.Raw | bytes, now: datetime, contract: Contract) -> t
     Returns:
         The event and its bytes (those that came, unless it holds free text), or (path, reason) if refused.
     """
-    try:
-        event: Event = _event.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return split_message(error) if isinstance(error, msgspec.MsgspecError) else ("$", "not UTF-8")
-    if event.at > now + CLOCK_SKEW:
-        return "$.at", "in the future; the sender's clock is ahead by more than 5 minutes"
-    days = contract.days(event.retention)
-    if event.at < now - timedelta(days=days):
-        return "$.at", f"older than the retention contract of {days} days for such events: it would be purged at once"
-    if isinstance(event, Searched | PageViewed | LinkClicked):
-        # Free text is written anew even when it was clean: a field sent twice is decoded once, and the bytes as they
-        # came would keep the other copy.
-        event = scrub(event)
-        return event, msgspec.json.encode(event)
-    return event, bytes(raw)
+    reader = EventReader(contract)
+    return reader.read(raw, now, reader.limits(now))

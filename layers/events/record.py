@@ -12,6 +12,7 @@ import msgspec
 
 from layers.events.envelope import Channel
 from layers.events.model import Event
+from layers.events.refusal import UNREADABLE, describe
 
 _LAST_MS = 9_999_999_999_999
 """Thirteen digits of milliseconds: enough until the year 2286."""
@@ -31,12 +32,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     event: Event
 
 
-class _RawRecord(msgspec.Struct, frozen=True, kw_only=True):
+class _Sender(msgspec.Struct, frozen=True):
     shopper: str
     session: str
     channel: str
     received: datetime
-    event: msgspec.Raw
 
 
 _decoder = msgspec.json.Decoder(Record)
@@ -52,20 +52,22 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def encode_record(shopper: str, session: str, channel: str, received: datetime, event_bytes: bytes) -> bytes:
+def record_head(shopper: str, session: str, channel: str, received: datetime) -> bytes:
+    """What the lines of one envelope begin with: `{…,"event":`. Written once for all its events."""
+    return _encoder.encode(_Sender(shopper, session, channel, received.astimezone(UTC)))[:-1] + b',"event":'
+
+
+def record_line(head: bytes, event_bytes: bytes) -> bytes:
     """One line of JSON, with the event's bytes as they came (newlines inside them become spaces)."""
     if b"\n" in event_bytes or b"\r" in event_bytes:
         # Outside strings JSON allows a raw newline, inside it does not: so a space means the same.
         event_bytes = event_bytes.replace(b"\n", b" ").replace(b"\r", b" ")
-    return _encoder.encode(
-        _RawRecord(
-            shopper=shopper,
-            session=session,
-            channel=channel,
-            received=received.astimezone(UTC),
-            event=msgspec.Raw(event_bytes),
-        )
-    )
+    return b"%b%b}" % (head, event_bytes)
+
+
+def encode_record(shopper: str, session: str, channel: str, received: datetime, event_bytes: bytes) -> bytes:
+    """The line of one event alone."""
+    return record_line(record_head(shopper, session, channel, received), event_bytes)
 
 
 def decode_record(line: bytes) -> Record:
@@ -74,10 +76,8 @@ def decode_record(line: bytes) -> Record:
     """
     try:
         return _decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CorruptRecord(
-            str(error).split(" - at ")[-1] if isinstance(error, msgspec.MsgspecError) else "$"
-        ) from None
+    except UNREADABLE as error:
+        raise CorruptRecord(describe(error)[0]) from None
 
 
 def decode_lines(data: bytes) -> tuple[list[Record], list[tuple[int, str]]]:
@@ -105,7 +105,12 @@ def row_prefix(retailer: str, shopper: str) -> str:
 
 def row_key(retailer: str, shopper: str, at: datetime, event_id: str) -> bytes:
     """`retailer#pseudonym#<reversed ms>#<event id>`: a shopper's newest event comes first."""
-    return f"{row_prefix(retailer, shopper)}{_LAST_MS - milliseconds(at):013d}{KEY_SEPARATOR}{event_id}".encode()
+    return row_key_at(row_prefix(retailer, shopper), milliseconds(at), event_id)
+
+
+def row_key_at(prefix: str, at_ms: int, event_id: str) -> bytes:
+    """The key below `row_prefix`."""
+    return f"{prefix}{_LAST_MS - at_ms:013d}{KEY_SEPARATOR}{event_id}".encode()
 
 
 def read_row_key(key: bytes) -> tuple[str, datetime]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
 import msgspec
 from starlette.requests import Request
@@ -65,6 +66,13 @@ def cors(origin: str | None, methods: str, allowed_headers: str) -> dict[str, st
         "Access-Control-Max-Age": "7200",
         "Vary": "Origin",
     }
+
+
+def head_of(response: Response) -> bytes:
+    """Status line and headers as they stand in HTTP/1.1, without the empty line after them."""
+    status = HTTPStatus(response.status_code)
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode()]
+    return b"".join(lines + [b"%b: %b\r\n" % header for header in response.raw_headers])
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -52,7 +52,7 @@ def decode_push(body: bytes) -> Delivery:
     """
     try:
         push = _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, binascii.Error):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, binascii.Error):
         raise NotAPush("the body is not a Pub/Sub push envelope") from None
     return Delivery(push.message, push.subscription.rsplit("/", 1)[-1], push.delivery_attempt)
 

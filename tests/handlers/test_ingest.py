@@ -15,12 +15,13 @@ from starlette.responses import Response
 from functions.ingest.commit import CLOSE_AT_EVENTS, PENDING_BYTES, GroupCommit
 from functions.ingest.handler import answer
 from functions.ingest.room import Room
+from functions.ingest.rules import Door as Doorway
 from layers.events.envelope import MAX_BODY_BYTES
 from layers.events.record import decode_lines
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.signature import sign
 from layers.retailers import Registry, Retailer
-from layers.stores.bigtable.fake import FakeHotEvents
+from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents
 from layers.stores.pubsub.fake import FakePublisher
 from tests.handlers.asking import ask
 
@@ -36,15 +37,15 @@ class Door:
     """A room on fakes."""
 
     def __init__(self) -> None:
-        self.store, self.topic = FakeHotEvents(), FakePublisher()
+        self.store, self.journal, self.topic = FakeHotEvents(), FakeArrivals(), FakePublisher()
         pseudonymiser = Pseudonymiser("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
         self.pseudonym = pseudonymiser(CUSTOMER)
-        self.pseudonymisers = {"demo": pseudonymiser}
+        self.doors = {"demo": Doorway(DEMO, pseudonymiser)}
         self.recommit()
 
     def recommit(self, close_after_s: float = 0, pending_bytes: int = PENDING_BYTES) -> None:
-        commit = GroupCommit(self.store, self.topic, close_after_s, pending_bytes)
-        self.room = Room(Registry([DEMO]), self.pseudonymisers, {"demo": SIGNING}, commit)
+        commit = GroupCommit(self.store, self.journal, self.topic, close_after_s, pending_bytes)
+        self.room = Room(Registry([DEMO]), self.doors, {"demo": SIGNING}, commit)
 
     async def post(
         self, body: object, headers: dict[str, str] | None = None, query: str = f"key={KEY}", method: str = "POST"
@@ -61,7 +62,7 @@ class Door:
 
 
 @pytest.fixture
-def door() -> Door:
+async def door() -> Door:
     return Door()
 
 

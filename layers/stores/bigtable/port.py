@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
+
 from layers.events.record import Record
 from layers.retailers import Retailer
 
 
-@dataclass(frozen=True, slots=True)
-class HotEvent:
-    """One event to store: its row key, its family, its time in whole ms, its record line."""
+class HotEvent(msgspec.Struct, frozen=True, gc=False):
+    """One event to store: its row key, its family, its time in whole ms, its record line.
+
+    A struct, since there is one an event: a frozen dataclass takes five times as long to make.
+    """
 
     key: bytes
     family: str

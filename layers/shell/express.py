@@ -1,0 +1,283 @@
+"""The express door: a shorter way through uvicorn for the one request that comes thousands of times a second.
+
+An ASGI server makes a scope, a task, an event and two messages for each request; for a request that costs 10 us to
+decide, that is most of the bill. Behind this door a request that looks ordinary in every respect is handed over whole
+(headers, body) to a plain function, which may take it and reply with bytes, at once or later, or decline it. What is
+declined, or looks in any way unusual, goes the way it always went: `functions_framework`, Starlette, the handler. So
+the handler alone decides what is right, and switching this door off changes nothing but the cost.
+
+Parsing stays with llhttp (`httptools`), and so do its defences against request smuggling. What this door adds for every
+connection, uvicorn having none: a bound on the head of a request, and on the time that a client may take to send one.
+
+Does not own what is taken or answered (the function's `express.py`), nor any word of the ordinary way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any, ClassVar, Final, Protocol, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn_worker import UvicornWorker
+
+SWITCH = "GONDOLA_EXPRESS"
+"""`off` in the environment closes the door: for a comparison, or for a night in which somebody doubts it."""
+
+HEAD_BYTES = 32 * 1024
+"""Of a request's target and headers together: twice what any browser sends with its cookies."""
+
+READ_S = 20.0
+"""From a request's first byte, or a connection's opening, to the request's last byte. A client that sends a byte a
+minute would otherwise hold its connection for ever. Twice the slowest honest phone: 64 KiB at 50 kbit/s take 10 s."""
+
+KEEP_ALIVE_S = 620
+"""A connection may idle longer than Google's front end keeps it (600 s). Were we first to close, a request that is on
+its way at that moment would be lost to its sender. gunicorn's own 2 s is for a server that faces browsers."""
+
+_SWEEP_S = 1.0
+
+Headers = dict[bytes, bytes]
+"""By lower-case name."""
+
+
+def _refusal(status: str, text: str) -> bytes:
+    head = f"HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {len(text)}\r\n"
+    return f"{head}connection: close\r\n\r\n{text}".encode()
+
+
+_INVALID: Final = _refusal("400 Bad Request", "This is not HTTP as we can read it; nothing was taken.")
+_TOO_SLOW: Final = _refusal("408 Request Timeout", "The request took too long to arrive; nothing was taken.")
+_TOO_LARGE: Final = _refusal("431 Request Header Fields Too Large", "The headers are too large; nothing was taken.")
+
+
+class Reply(Protocol):
+    """Answers the request. Called once, from the loop, at any time."""
+
+    def __call__(self, head: bytes, body: bytes = b"") -> None:
+        """`head` is the status line and headers, each line with its end, without the empty line after them."""
+
+
+class Taker(Protocol):
+    """Takes a request or declines it. Must not block, raise, or reply to what it declines."""
+
+    def __call__(self, headers: Headers, body: bytes, reply: Reply) -> bool: ...
+
+
+class Express(Protocol):
+    """What a function puts behind the door."""
+
+    most_body_bytes: int
+
+    async def warm(self) -> None:
+        """Called once, at the server's first connection: in the cloud that is the startup probe's."""
+
+    def taker(self, target: bytes) -> Taker | None:
+        """For a `POST` of exactly this target; None sends it the ordinary way before its body is read."""
+
+
+class _Event:
+    """Uvicorn wakes a waiting request with it; a request behind this door waits for nothing."""
+
+    def set(self) -> None:
+        return
+
+
+_NO_EVENT = _Event()
+
+
+class _Passage:
+    """A request behind the door. Has what uvicorn's bookkeeping asks of its own `RequestResponseCycle`: pipelining,
+    keep-alive and shutdown then work as they do for every other request.
+    """
+
+    __slots__ = ("disconnected", "door", "keep_alive", "response_complete")
+
+    message_event = _NO_EVENT
+
+    def __init__(self, door: ExpressDoor) -> None:
+        self.door = door
+        self.keep_alive = True
+        self.response_complete = False
+        self.disconnected = False
+
+    def __call__(self, head: bytes, body: bytes = b"") -> None:
+        if self.disconnected or self.response_complete:
+            return
+        self.response_complete = True
+        door = self.door
+        close = b"" if self.keep_alive else b"connection: close\r\n"
+        door.transport.write(b"%b%b%b\r\n%b" % (head, door.default_headers(), close, body))
+        if close:
+            door.transport.close()
+        door.on_response_complete()
+
+
+class ExpressDoor(HttpToolsProtocol):
+    """One connection."""
+
+    express: Express
+    """Of the process; set by `open_express` on a subclass."""
+
+    _swept: ClassVar[dict[asyncio.AbstractEventLoop, set[ExpressDoor]]] = {}
+    _default: ClassVar[tuple[object, bytes]] = (None, b"")
+
+    _taker: Taker | None = None
+    _reading_since: float | None = None
+    _in_head = True
+    _head_bytes = 0
+    _piece_bytes = 0
+    _too_large = False
+    _body: bytes = b""
+
+    # -- the connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._reading_since = self.loop.time()
+        swept = self._swept.get(self.loop)
+        if swept is None:
+            swept = self._swept[self.loop] = set()
+            self.loop.call_later(_SWEEP_S, _sweep, self.loop, swept)
+            task = self.loop.create_task(self.express.warm())
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+        swept.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._swept[self.loop].discard(self)
+        self._taker = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        in_head = self._in_head
+        self._piece_bytes = len(data)
+        super().data_received(data)
+        if in_head and self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self._refuse(_TOO_LARGE)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Uvicorn calls it for what llhttp cannot read, and for what a callback below raised."""
+        self._refuse(_TOO_LARGE if self._too_large else _INVALID)
+
+    def _refuse(self, answer: bytes) -> None:
+        """Ends the connection: after what is read wrongly, nothing on it can be believed. A request before it that
+        still waits for its answer gets that first.
+        """
+        if self.transport.is_closing():
+            return
+        self._taker = None
+        self._reading_since = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(answer)
+            self.transport.close()
+        else:
+            self.pipeline.clear()
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+
+    def stalled(self, now: float) -> None:
+        """Ends the connection of a client that is too slow."""
+        if self._reading_since is not None and now - self._reading_since > READ_S:
+            self._refuse(_TOO_SLOW)
+
+    def default_headers(self) -> bytes:
+        """`date` and `server` as uvicorn sends them, joined once a second: it replaces the list then."""
+        listed = self.server_state.default_headers
+        if self._default[0] is not listed:
+            ExpressDoor._default = (listed, b"".join(b"%b: %b\r\n" % header for header in listed))
+        return self._default[1]
+
+    # -- the request, as llhttp calls
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+        self._reading_since = self.loop.time()
+        self._in_head = True
+        self._head_bytes = 0
+        self._body = b""
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        # A head can only be too large within one piece if the piece is; usually one length is compared and none added.
+        if (
+            self._piece_bytes > HEAD_BYTES
+            and len(self.url) + sum(len(n) + len(v) for n, v in self.headers) > HEAD_BYTES
+        ):
+            self._too_large = True
+            raise ValueError("the head is too large")
+        if self._is_plain():
+            self._taker = self.express.taker(self.url)
+        if self._taker is None:
+            self._go_the_ordinary_way()
+
+    def _is_plain(self) -> bool:
+        """Whether nothing about the head needs more than the express way knows: a bare POST on a connection that owes
+        no other answer.
+        """
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and not self.expect_100_continue
+            and self.parser.get_method() == b"POST"
+            and self.parser.get_http_version() == "1.1"
+            and not self.parser.should_upgrade()
+        )
+
+    def on_body(self, body: bytes) -> None:
+        if self._taker is None:
+            super().on_body(body)
+            return
+        self._body = self._body + body if self._body else body
+        if len(self._body) > self.express.most_body_bytes:
+            self._decline()
+
+    def on_message_complete(self) -> None:
+        self._reading_since = None
+        taker = self._taker
+        if taker is not None:
+            self._taker = None
+            headers = dict(self.headers)
+            passage = _Passage(self)
+            passage.keep_alive = self.parser.should_keep_alive()
+            before, self.cycle = self.cycle, cast(Any, passage)
+            # A header that stands twice is for the ordinary way to judge.
+            if len(headers) == len(self.headers) and taker(headers, self._body, passage):
+                return
+            self.cycle = before
+            self._decline()
+        super().on_message_complete()
+
+    def _decline(self) -> None:
+        body, self._body, self._taker = self._body, b"", None
+        self._go_the_ordinary_way()
+        if body:
+            super().on_body(body)
+
+    def _go_the_ordinary_way(self) -> None:
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expect
+        self.headers = self.scope["headers"] = headers
+        super().on_headers_complete()
+
+
+def _sweep(loop: asyncio.AbstractEventLoop, doors: set[ExpressDoor]) -> None:
+    now = loop.time()
+    for door in tuple(doors):
+        door.stalled(now)
+    loop.call_later(_SWEEP_S, _sweep, loop, doors)
+
+
+def open_express(express: Express, environment: Callable[[str], str | None] = os.environ.get) -> None:
+    """Has gunicorn's workers serve through this door. Called by a handler's module, before the server starts; a server
+    that is no gunicorn (a test's) never learns of it.
+    """
+    kwargs: dict[str, Any] = {**UvicornWorker.CONFIG_KWARGS, "timeout_keep_alive": KEEP_ALIVE_S}
+    if environment(SWITCH) != "off":
+        kwargs["http"] = type("OpenExpressDoor", (ExpressDoor,), {"express": express})
+    UvicornWorker.CONFIG_KWARGS = kwargs
