@@ -7,7 +7,7 @@ INPUTS := $(shell find layers functions infra emulators tests -name requirements
 LOCK := .venv/bin/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format up down plan golden fidelity lock clean
+.PHONY: help setup demo test bench quick check format up down plan golden fidelity lock clean
 
 help:  ## list every target
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo: setup  ## the main job on real baskets, from a retailer's files to an eras
 
 test: setup  ## the whole suite, with the emulators
 	$(RUN) -m pytest
+
+bench: setup  ## what an event costs, beside what it is compared with; tests/bench/README.md says how to read it
+	$(RUN) -m tests.bench
 
 quick: setup  ## the tests that start no emulator
 	$(RUN) -m pytest -m "not emulators and not stack"

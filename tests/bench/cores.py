@@ -1,0 +1,80 @@
+"""Cores and process trees: who runs where, and what a tree has cost so far. Linux only, from /proc.
+
+The server is measured by the CPU time of all its processes, not by the clock: what else runs on this machine then adds
+noise to the throughput that is seen and hardly any to the cost that is reported.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+class TooFewCores(RuntimeError):
+    """The server under load and what loads it must not share a core."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """One core for the server, another for load and backends, whatever else the machine has."""
+
+    server: int
+    load: int
+
+    @classmethod
+    def of_machine(cls) -> Cores:
+        """Raises:
+        TooFewCores: there is only one.
+        """
+        allowed = sorted(os.sched_getaffinity(0))
+        if len(allowed) < 2:
+            raise TooFewCores(
+                "this process may use one core only, so a server and its load would take each other's time and no "
+                "figure would mean anything; run the bench where it may use two cores."
+            )
+        return cls(allowed[0], allowed[1])
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat after the command's name: state, parent, group, …"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
+def tree(root: int) -> list[int]:
+    """A process and everything it started that still runs, the root first."""
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            fields = _stat(int(folder.name))
+            if fields is not None:
+                children.setdefault(int(fields[1]), []).append(int(folder.name))
+    found = [root]
+    for pid in found:
+        found.extend(sorted(children.get(pid, ())))
+    return found
+
+
+def cpu_s(pids: list[int]) -> float:
+    """User and system seconds that these processes have used, their ended threads included."""
+    total = 0
+    for pid in pids:
+        fields = _stat(pid)
+        if fields is not None:
+            total += int(fields[11]) + int(fields[12])
+    return total * _TICK_S
+
+
+def pin(pids: list[int], core: int) -> None:
+    """Every thread of these processes runs on this core from now on, and so does whatever they start."""
+    for pid in pids:
+        try:
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), {core})
+        except (FileNotFoundError, ProcessLookupError):
+            continue

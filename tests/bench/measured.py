@@ -1,0 +1,96 @@
+"""One load against one server, and what it says of that server. Also: what must hold for a figure to count."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from emulators.processes import tail
+from tests.bench import cores
+from tests.bench.load import Order, Report
+from tests.bench.servers import ROOT, Served
+
+
+class WrongRun(RuntimeError):
+    """Something was refused, lost or counted twice: the figures of this run mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What one load showed.
+
+    Attributes:
+        cpu_us: of the server's process tree, per event. per_s: events acknowledged a second. busy: of the server's
+            core; well below 1, something else than the server's CPU was the limit. load_busy: the load's own share of
+            its core, sinks not counted.
+    """
+
+    server: str
+    events: int
+    cpu_us: float
+    per_s: float
+    busy: float
+    load_busy: float
+    latency_ms: dict[str, float]
+    body_bytes: int
+    everything: int
+
+
+def order(served: Served, retailer: str, **more: object) -> Order:
+    """An order with event ids that no other load has."""
+    return msgspec.convert(
+        {
+            "port": served.port,
+            "server": served.pid,
+            "retailer": retailer,
+            "prefix": f"0198f0c2-{secrets.token_hex(2)}-7{secrets.token_hex(2)[1:]}-{secrets.token_hex(2)}",
+            **more,
+        },
+        type=Order,
+    )
+
+
+def load(given: Order, served: Served, core: int) -> Figure:
+    """Carries an order out, in a process of its own on that core.
+
+    Raises:
+        WrongRun: an answer was not 2xx, or nothing was acknowledged.
+    """
+    command = [sys.executable, "-m", "tests.bench.load"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            cores.pin([process.pid], core)
+            written, _ = process.communicate(msgspec.json.encode(given))
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode != 0:
+        raise WrongRun(f"the load on {served.name} failed; what it wrote stands above.")
+    report = msgspec.json.decode(written, type=Report)
+    refused = {status: count for status, count in report.answers.items() if not status.startswith("2")}
+    if refused or not report.acknowledged:
+        raise WrongRun(
+            f"{served.name} at {given.events} events a request answered {report.answers or 'nothing'}: only 2xx is a "
+            f"measure. The end of its log:\n{tail(served.process.log, 5)}"
+        )
+    return Figure(
+        server=served.name,
+        events=given.events,
+        cpu_us=report.cpu_s / report.acknowledged * 1e6,
+        per_s=report.acknowledged / report.seconds,
+        busy=report.cpu_s / report.seconds,
+        load_busy=report.load_cpu_s / report.seconds,
+        latency_ms=report.latency_ms,
+        body_bytes=report.body_bytes,
+        everything=report.everything,
+    )
+
+
+def best(figures: Iterable[Figure], by: Callable[[Figure], float]) -> Figure:
+    """The one with the least of it. What disturbs a run only ever adds to its cost."""
+    return min(figures, key=by)
