@@ -12,7 +12,7 @@ from layers.retailers import Retailer, family
 from layers.stores.bigtable.port import HotEvent, HotEvents, ShopperRow, ShopperRows
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-ANNE, BERT = "01" + "a" * 32, "01" + "b" * 32
+ANNE, BERT, CARL = ("01" + letter * 32 for letter in "abc")
 
 
 def hot(retailer: Retailer, shopper: str, event: Event) -> HotEvent:
@@ -64,6 +64,22 @@ async def test_a_reader_never_sees_what_the_contract_has_expired(hot_events: Hot
     )
     found = await hot_events.newest_first(retailer, ANNE, now=NOW)
     assert [record.event.id for record in found] == ["order-old"], "an order's contract is longer"
+
+
+async def test_lines_by_key_of_what_is_there_and_within_the_contract(hot_events: HotEvents, retailer: Retailer) -> None:
+    old = retailer.contract.browsing + 1
+    stored = [hot(retailer, ANNE, added(m, f"event-{m:04d}")) for m in range(1500)] + [
+        hot(retailer, BERT, paid(old, "order-old"))
+    ]
+    expired = hot(retailer, BERT, added(old * 24 * 60, "event-old"))
+    former = HotEvent(stored[0].key + b"x", "consent_1825d", stored[0].at_ms, b"a line that nobody can read")
+    never = hot(retailer, CARL, added(1, "event-never"))
+    await hot_events.write([*stored, expired, former])
+    asked = [event.key for event in (never, *reversed(stored), expired, former)]
+    found = await hot_events.lines(retailer, asked, now=NOW)
+    assert found == {event.key: event.line for event in (*stored, former)}
+    assert await hot_events.lines(retailer, [never.key], now=NOW) == {}
+    assert await hot_events.lines(retailer, [], now=NOW) == {}
 
 
 async def test_keys_by_family_and_age_then_deleted(hot_events: HotEvents, retailer: Retailer) -> None:

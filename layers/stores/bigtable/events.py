@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.events.record import Record, decode_record, milliseconds, row_key, row_prefix
-from layers.retailers import Retailer
+from layers.retailers import Retailer, RetentionClass
 from layers.stores.bigtable.messages import RowFilter
 from layers.stores.bigtable.port import HotEvent, Unavailable
 from layers.stores.bigtable.wire import BigtableWire, chain, delete_row, prefix_end
@@ -17,11 +17,18 @@ from layers.stores.tables import EVENTS
 
 QUALIFIER = b"e"
 _DELETE_BATCH = 1000
+_READ_BATCH = 1000
 
 
 def within_contract(record: Record, retailer: Retailer, now: datetime) -> bool:
     """Whether it may still be read. Garbage collection is lazy, so a reader decides for itself."""
     return record.event.at >= now - timedelta(days=retailer.contract.days(record.event.retention))
+
+
+def kept_still(family: str, at_ms: int, retailer: Retailer, now: datetime) -> bool:
+    """The same of a row that is not decoded. Its family may be of a former contract, so only its class counts."""
+    retention = RetentionClass(family.rpartition("_")[0])
+    return at_ms >= milliseconds(now - timedelta(days=retailer.contract.days(retention)))
 
 
 def newest_range(retailer_id: str, shopper: str, not_before: datetime | None) -> tuple[bytes, bytes]:
@@ -55,6 +62,15 @@ class BigtableHotEvents:
         latest = RowFilter(cells_per_column_limit_filter=1)
         found = [decode_record(cells[0].value) async for _, cells in self._wire.read(start, end, latest, limit)]
         return [record for record in found if within_contract(record, retailer, now)]
+
+    async def lines(self, retailer: Retailer, keys: Sequence[bytes], *, now: datetime) -> dict[bytes, bytes]:
+        found: dict[bytes, bytes] = {}
+        latest = RowFilter(cells_per_column_limit_filter=1)
+        for first in range(0, len(keys), _READ_BATCH):
+            async for key, cells in self._wire.read_keys(keys[first : first + _READ_BATCH], latest):
+                if kept_still(cells[0].family, cells[0].at_ms, retailer, now):
+                    found[key] = cells[0].value
+        return found
 
     async def _of_shopper(self, retailer_id: str, shopper: str) -> list[bytes]:
         return [key async for key in self._keys(row_prefix(retailer_id, shopper), None, None)]

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from layers.events.record import Record, decode_record, milliseconds, row_prefix
 from layers.retailers import Retailer
-from layers.stores.bigtable.arrivals import RowNames, minute_key
-from layers.stores.bigtable.events import newest_range, within_contract
+from layers.stores.bigtable.arrivals import RowNames, keys_of, minute_key
+from layers.stores.bigtable.events import kept_still, newest_range, within_contract
 from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow, Unavailable
 from layers.stores.bigtable.shoppers import shopper_key
 
@@ -42,6 +42,11 @@ class FakeHotEvents:
         start, end = newest_range(retailer.id, shopper, not_before)
         lines = [event.line for key, event in sorted(self.rows.items()) if start <= key < end][:limit]
         return [record for record in map(decode_record, lines) if within_contract(record, retailer, now)]
+
+    async def lines(self, retailer: Retailer, keys: Sequence[bytes], *, now: datetime) -> dict[bytes, bytes]:
+        self._reach()
+        found = {key: self.rows[key] for key in keys if key in self.rows}
+        return {key: event.line for key, event in found.items() if kept_still(event.family, event.at_ms, retailer, now)}
 
     def _of_shopper(self, retailer_id: str, shopper: str) -> list[bytes]:
         self._reach()
@@ -76,12 +81,11 @@ class FakeHotEvents:
 
 class FakeArrivals:
     """Attributes:
-    rows: by row key, under each pseudonym what its event keys have after it. down: while True every call raises
-        Unavailable.
+    rows: what stands in each column, by row key. down: while True every call raises Unavailable.
     """
 
     def __init__(self) -> None:
-        self.rows: dict[bytes, dict[bytes, list[bytes]]] = {}
+        self.rows: dict[bytes, dict[bytes, bytes]] = {}
         self.down = False
         self._names = RowNames()
 
@@ -95,10 +99,10 @@ class FakeArrivals:
 
     async def between(self, retailer_id: str, start: datetime, end: datetime) -> AsyncIterator[list[bytes]]:
         self._reach()
-        first, last, retailer = minute_key(retailer_id, start), minute_key(retailer_id, end), retailer_id.encode()
+        first, last = minute_key(retailer_id, start), minute_key(retailer_id, end)
         for key, columns in sorted(self.rows.items()):
             if first <= key < last:
-                yield [b"#".join((retailer, shopper, rest)) for shopper in sorted(columns) for rest in columns[shopper]]
+                yield keys_of(retailer_id, sorted(columns.items()))
 
     def _places(self, retailer_id: str, shoppers: Sequence[str]) -> list[tuple[bytes, bytes]]:
         self._reach()

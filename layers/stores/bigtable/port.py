@@ -73,6 +73,9 @@ class HotEvents(Protocol):
             not_before: only events at this time or later.
         """
 
+    async def lines(self, retailer: Retailer, keys: Sequence[bytes], *, now: datetime) -> dict[bytes, bytes]:
+        """Record lines by key, of those keys that have a row still. Nothing beyond the contract, as above."""
+
     async def count_shopper(self, retailer_id: str, shopper: str) -> int:
         """How many rows a shopper has, those beyond the contract included: erasure must see what readers do not."""
 

@@ -5,7 +5,7 @@ Owns requests, responses and errors of that API. Knows nothing of events or shop
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -34,6 +34,9 @@ Entry = tuple[bytes, list[Any]]
 NewCell = tuple[bytes, str, int, bytes]
 """Row key, family, time in whole ms, value."""
 
+NewColumns = tuple[bytes, int, Mapping[bytes, bytes]]
+"""Row key, time in whole ms, value by qualifier."""
+
 
 def set_cell(family: str, qualifier: bytes, at_ms: int, value: bytes) -> Any:
     return Mutation(
@@ -45,6 +48,10 @@ def set_cell(family: str, qualifier: bytes, at_ms: int, value: bytes) -> Any:
 
 def delete_family(family: str) -> Any:
     return Mutation(delete_from_family=Mutation.DeleteFromFamily(family_name=family))
+
+
+def delete_column(family: str, qualifier: bytes) -> Any:
+    return Mutation(delete_from_column=Mutation.DeleteFromColumn(family_name=family, column_qualifier=qualifier))
 
 
 def delete_row() -> Any:
@@ -114,6 +121,24 @@ class BigtableWire:
             cell.value = value
         return await self._durable(request)
 
+    async def set_columns(self, family: str, rows: Iterable[NewColumns]) -> list[bool]:
+        """`mutate` for many cells a row, filled in place as in `set_cells`.
+
+        Raises:
+            Unavailable: the call failed before any answer.
+        """
+        request = self._mutate_request()
+        entry = request.entries.add
+        for key, at_ms, columns in rows:
+            mutation = entry(row_key=key).mutations.add
+            for qualifier, value in columns.items():
+                cell = mutation().set_cell
+                cell.family_name = family
+                cell.column_qualifier = qualifier
+                cell.timestamp_micros = at_ms * 1000
+                cell.value = value
+        return await self._durable(request)
+
     def _mutate_request(self) -> Any:
         return MutateRowsRequest(table_name=self._table, app_profile_id=self._profile)
 
@@ -143,15 +168,37 @@ class BigtableWire:
         Raises:
             Unavailable: also in the middle; what came is then not all.
         """
-        request = ReadRowsRequest(table_name=self._table, app_profile_id=self._profile, rows_limit=limit)
-        if row_filter is not None:
-            request.filter.CopyFrom(row_filter)
+        request = self._read_request(row_filter)
+        request.rows_limit = limit
         if start == end:
             request.rows.row_keys.append(start)
         else:
             request.rows.row_ranges.add(start_key_closed=start, end_key_open=end)
+        async for row in self._rows(request, _SCAN_TIMEOUT_S if scan else self._timeout_s):
+            yield row
+
+    async def read_keys(self, keys: Sequence[bytes], row_filter: Any = None) -> AsyncIterator[tuple[bytes, list[Cell]]]:
+        """Those of these rows that are there, in the order of their keys.
+
+        Raises:
+            Unavailable: also in the middle; what came is then not all.
+        """
+        if not keys:
+            # A request that names no row asks for the whole table.
+            return
+        request = self._read_request(row_filter)
+        request.rows.row_keys.extend(keys)
+        async for row in self._rows(request, self._timeout_s):
+            yield row
+
+    def _read_request(self, row_filter: Any) -> Any:
+        request = ReadRowsRequest(table_name=self._table, app_profile_id=self._profile)
+        if row_filter is not None:
+            request.filter.CopyFrom(row_filter)
+        return request
+
+    async def _rows(self, request: Any, timeout: float) -> AsyncIterator[tuple[bytes, list[Cell]]]:
         rows = RowAssembler()
-        timeout = _SCAN_TIMEOUT_S if scan else self._timeout_s
         try:
             async for response in self._read_rows(request, timeout=timeout, metadata=self._metadata):
                 for row in rows.feed(response.chunks):
