@@ -19,6 +19,7 @@ from layers.tree.variables import VARIABLES
 
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'')
 _BOUND = re.compile(r"\.(?:all|exists|exists_one|map|filter)\(\s*([A-Za-z_]\w*)\s*,")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _COMPARED = re.compile(r"(==|!=|\bin\b)")
 
 _ROOTS: Mapping[str, frozenset[str]] = {
@@ -38,12 +39,15 @@ class InvalidExpression(ValueError):
 @dataclass(frozen=True, slots=True)
 class Expression:
     """Attributes:
-    names: the variables it reads, e.g. `basket.total`.
+    names: the variables it reads, e.g. `basket.total`. roots: their first names, and what else looks like one.
+    variable: its only content, where it is nothing but a variable's name.
     """
 
     source: str
     program: cel.Program
     names: tuple[str, ...]
+    roots: tuple[str, ...]
+    variable: str | None
 
     def __call__(self, context: cel.Context) -> object:
         return self.program.execute(context)
@@ -221,4 +225,5 @@ def compile_expression(source: str, samples: Sequence[cel.Context], result: str)
             raise InvalidExpression(f"`{source}` gives {_kind(value)}, but here belongs {wanted}")
         if isinstance(value, list) and not all(isinstance(item, str) for item in value):
             raise InvalidExpression(f"`{source}` gives a list of other things than product ids")
-    return Expression(source, program, names)
+    roots = tuple(sorted(_ROOTS.keys() & _WORD.findall(_blanked(source))))
+    return Expression(source, program, names, roots, source if names == (source,) else None)

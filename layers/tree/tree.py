@@ -67,7 +67,7 @@ class Place:
 @dataclass(frozen=True)
 class Tree:
     """Attributes:
-    version: 12 hexadecimal digits of the content's hash. names: every variable that some expression reads.
+    version: 12 hexadecimal digits of the content's hash.
     """
 
     definition: Definition
@@ -83,12 +83,17 @@ class Tree:
         return self.definition.root.id
 
     @cached_property
-    def names(self) -> tuple[str, ...]:
-        found: set[str] = set()
+    def members(self) -> dict[str, tuple[str, ...]]:
+        """Of every variable that some expression reads: its members by its first name, none where it has none."""
+        names: set[str] = set()
         for place in self.places.values():
             for expression in (place.when, place.leave, *(v for shown in place.show for v in shown.values.values())):
-                found.update(expression.names if expression else ())
-        return tuple(sorted(found))
+                names.update(expression.names if expression else ())
+        found: dict[str, tuple[str, ...]] = {}
+        for name in sorted(names):
+            root, _, member = name.partition(".")
+            found[root] = (*found.get(root, ()), member) if member else ()
+        return found
 
 
 def _context(values: Values) -> cel.Context:

@@ -5,7 +5,6 @@ Each always has its type, for a shopper nobody knows too: no expression needs to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
@@ -123,21 +122,7 @@ def value_of(values: Values, name: str) -> object:
     """`basket.total` out of the values."""
     root, _, member = name.partition(".")
     value = values[root]
-    return value[member] if member and isinstance(value, Mapping) else value
-
-
-def only(values: Values, names: Iterable[str]) -> Values:
-    """The values that some expressions read, and no others: CEL converts all it is given, at about 1 µs a value."""
-    kept: Values = {}
-    for name in names:
-        root, _, member = name.partition(".")
-        if member:
-            inner = kept.setdefault(root, {})
-            assert isinstance(inner, dict)
-            inner[member] = value_of(values, name)
-        else:
-            kept[root] = values[root]
-    return kept
+    return value[member] if member and isinstance(value, dict) else value
 
 
 def explained() -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from layers.tree.expressions import RUNTIME_ERRORS, Expression
 from layers.tree.tree import Place, Tree
-from layers.tree.variables import PRIVATE, Values, only, value_of
+from layers.tree.variables import PRIVATE, Values, value_of
 
 _LONGEST = 10
 """Items of a list that a reason quotes."""
@@ -41,27 +41,45 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
 class Moment:
     """The values of one moment, ready for CEL.
 
-    One `cel.Context` serves a whole fold: only the variables that changed are converted again.
+    Converting values for CEL costs far more than evaluating with them. So one `cel.Context` serves a whole fold and
+    gets a variable only when an expression first reads it at this moment, and it changed since; an expression that is
+    nothing but a variable needs no CEL. Against converting all at once: 41 us an event instead of 61 (in a fold of 40),
+    21 us a page instead of 69.
     """
 
-    __slots__ = ("_context", "_names", "_set", "values")
+    __slots__ = ("_asked", "_context", "_held", "_members", "values")
 
     def __init__(self, tree: Tree) -> None:
-        self._names = tree.names
+        self._members = tree.members
         self._context = cel.Context()
-        self._set: Values = {}
+        self._held: Values = {}
+        self._asked: set[str] = set()
         self.values: Values = {}
 
     def becomes(self, values: Values) -> None:
         self.values = values
-        for name, value in only(values, self._names).items():
-            if name not in self._set or self._set[name] != value:
-                self._context.add_variable(name, value)
-                self._set[name] = value
+        self._asked.clear()
 
     def __call__(self, expression: Expression) -> object:
         """Raises one of RUNTIME_ERRORS."""
+        if expression.variable is not None:
+            return value_of(self.values, expression.variable)
+        for root in expression.roots:
+            if root not in self._asked:
+                self._asked.add(root)
+                self._hold(root)
         return expression(self._context)
+
+    def _hold(self, root: str) -> None:
+        members = self._members.get(root)
+        if members is None:
+            return
+        value = self.values[root]
+        if isinstance(value, dict):
+            value = {member: value[member] for member in members}
+        if root not in self._held or self._held[root] != value:
+            self._context.add_variable(root, value)
+            self._held[root] = value
 
     def holds(self, expression: Expression | None, node: str, failed: list[Reason]) -> bool:
         """Whether a condition holds. One that fails for this shopper (an index out of a list) does not, and says so."""
