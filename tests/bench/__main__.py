@@ -1,50 +1,95 @@
-"""`python -m tests.bench`: measures, prints one table, writes `tests/bench/results/<part>.json`."""
+"""Measures what an event, a decision and a row cost, beside what they are held against.
+
+Prints one table and writes tests/bench/results/<part>.json. tests/bench/README.md says how to read it.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
+import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from emulators.processes import ProcessFailed
+from emulators.processes.sdk import NotInstalled
+from tests.bench import ingest, start
 from tests.bench.cores import Cores, TooFewCores
-from tests.bench.ingest import Effort, on_null_sinks
-from tests.bench.judged import ingest_lines
 from tests.bench.measured import WrongRun
-from tests.bench.servers import ROOT, SUBJECTS_OF_INGEST
-from tests.bench.table import text
+from tests.bench.servers import INGEST, ROOT
+from tests.bench.setting import Effort, Outcome, Setting
+from tests.bench.table import Line, text
 
 RESULTS = Path(__file__).with_name("results")
+
+PARTS: dict[str, Callable[[Setting], Outcome]] = {
+    "ingest": ingest.on_null_sinks,
+    "emulators": ingest.on_emulators,
+    "steady": ingest.steady,
+    "imports": start.imports,
+}
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=["ingest"], default=["ingest"])
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it works, measures little")
-    parser.add_argument("--rounds", type=int, default=3, help="of which the best counts (default 3)")
-    parser.add_argument("--servers", nargs="+", choices=sorted(SUBJECTS_OF_INGEST), default=list(SUBJECTS_OF_INGEST))
-    parser.add_argument("--batches", nargs="+", type=int, default=[1, 10, 50], help="events a request")
+    parser.add_argument("--rounds", type=int, default=3, help="of which the best counts (default: 3)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    parser.add_argument("--servers", nargs="+", choices=INGEST, default=list(INGEST), help="of the part `ingest`")
+    parser.add_argument("--batches", nargs="+", type=int, default=[1, 10, 50], help="events a request, likewise")
     parser.add_argument("--tree", type=Path, default=ROOT, help="a clone whose functions are measured (default: this)")
     given = parser.parse_args(arguments)
-    effort = Effort(1, 0.5, 1.0) if given.quick else Effort(given.rounds)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    lines: list[Line] = []
     try:
-        cores = Cores.of_machine()
         with tempfile.TemporaryDirectory(prefix="gondola-bench-") as folder:
-            figures = on_null_sinks(
-                given.servers, given.batches, effort, cores, Path(folder), given.tree.resolve(), _say
-            )
-    except (ProcessFailed, TooFewCores, WrongRun) as error:
+            effort = Effort.quick() if given.quick else Effort(given.rounds)
+            for part in given.only:
+                setting = Setting(
+                    effort,
+                    Cores.of_machine(),
+                    Path(folder) / part,
+                    given.tree.resolve(),
+                    _say,
+                    given.servers,
+                    given.batches,
+                )
+                _say(f"{part} …")
+                outcome = PARTS[part](setting)
+                _keep(part, outcome, given.quick)
+                lines += outcome.lines
+    except (ProcessFailed, NotInstalled, TooFewCores, WrongRun) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "ingest.json").write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
-    print(text(ingest_lines(figures)))
+    print(json.dumps([_plain(line) for line in lines], indent=1) if given.json else text(lines))
     return 0
+
+
+def _keep(part: str, outcome: Outcome, quick: bool) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    held = {
+        "part": part,
+        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+        "quick": quick,
+        "machine": {"system": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "lines": [_plain(line) for line in outcome.lines],
+        "figures": [asdict(figure) for figure in outcome.figures],
+    }
+    (RESULTS / f"{part}.json").write_text(json.dumps(held, indent=1) + "\n")
+
+
+def _plain(line: Line) -> dict[str, Any]:
+    return {**asdict(line), "reached": line.reached}
 
 
 def _say(line: str) -> None:

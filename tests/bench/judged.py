@@ -1,15 +1,19 @@
-"""What is to be reached, and lines of the table from figures. Pure."""
+"""What is to be reached, and the lines of the table from the figures. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tests.bench.measured import Figure
 from tests.bench.table import Line, at_least, at_most
 
-_EVENTS_PER_S = {1: 15_000, 10: 40_000, 50: 50_000}
-_AGAINST_SAMPLE = 40.0
-_AGAINST_NOOP = 0.5
+_EVENTS_PER_S = {1: 15_000.0, 10: 40_000.0, 50: 50_000.0}
+_TIMES_SAMPLES_CPU = 40.0
+_OF_A_NOOP = 0.5
+_TIMES_SAMPLES_THROUGHPUT = {1: 15.0, 10: 40.0}
+_STEADY_P95_MS = 50.0
+_MEMORY_MB = 90.0
+_IMPORTS_S = 0.3
 
 
 def least_cpu(figures: Iterable[Figure], server: str, events: int) -> float | None:
@@ -25,26 +29,75 @@ def _ratio(above: float | None, below: float | None) -> float | None:
     return None if above is None or not below else above / below
 
 
-def ingest_lines(figures: Sequence[Figure]) -> list[Line]:
-    """INGEST on null sinks."""
+def ingest_lines(figures: Sequence[Figure], small: Sequence[Figure] = ()) -> list[Line]:
+    """INGEST on null sinks.
+
+    Args:
+        small: of ours with events as small as most are.
+    """
     lines: list[Line] = []
-    batches = sorted({figure.events for figure in figures})
-    for events in batches:
+    servers = list(dict.fromkeys(figure.server for figure in figures))
+    for events in sorted({figure.events for figure in figures}):
         part = f"ingest, {events} a request"
+        lines += [Line(part, f"CPU: {name}", least_cpu(figures, name, events), "µs/event") for name in servers]
         ours = least_cpu(figures, "ours", events)
-        lines.append(Line(part, "CPU of ours", ours, "µs/event"))
-        for name in ("sample", "noop", "stock-noop", "floor"):
-            theirs = least_cpu(figures, name, events)
-            if theirs is not None:
-                lines.append(Line(part, f"CPU of {name}", theirs, "µs/event"))
         if ours is None:
             continue
-        ratio = _ratio(least_cpu(figures, "sample", events), ours)
-        if ratio is not None:
-            lines.append(at_least(part, "sample's CPU, in ours", ratio, "times", _AGAINST_SAMPLE))
-        share = _ratio(ours, least_cpu(figures, "noop", events))
-        if share is not None and events == 1:
-            lines.append(at_most(part, "CPU of ours, in a no-op's", share, "times", _AGAINST_NOOP))
-        seen = most_per_s(figures, "ours", events)
-        lines.append(at_least(part, "seen on one core", seen, "events/s", _EVENTS_PER_S.get(events, 0)))
+        if "sample" in servers:
+            times = _ratio(least_cpu(figures, "sample", events), ours)
+            lines.append(at_least(part, "CPU: the sample's is … times ours", times, "times", _TIMES_SAMPLES_CPU))
+        if events == 1 and "noop" in servers:
+            share = _ratio(ours, least_cpu(figures, "noop", events))
+            lines.append(at_most(part, "CPU: ours is … times a no-op's", share, "times", _OF_A_NOOP))
+        seen, wanted = most_per_s(figures, "ours", events), _EVENTS_PER_S.get(events)
+        lines.append(Line(part, "seen on one core", seen, "events/s", wanted, "at least" if wanted else ""))
+    for figure in small:
+        lines.append(Line("ingest, 1 a request", "CPU: ours, events of 0.2 KB", figure.cpu_us, "µs/event"))
     return lines
+
+
+def memory_lines(pss_mb: Mapping[str, float]) -> list[Line]:
+    return [
+        at_most("ingest", "memory after the load, shared pages once", mb, "MB", _MEMORY_MB)
+        if name == "ours"
+        else Line("ingest", f"memory: {name}", mb, "MB")
+        for name, mb in pss_mb.items()
+    ]
+
+
+def emulator_lines(figures: Sequence[Figure]) -> list[Line]:
+    """INGEST on the emulators."""
+    lines: list[Line] = []
+    for events in sorted({figure.events for figure in figures}):
+        part = f"emulators, {events} a request"
+        ours, sample = most_per_s(figures, "ours", events), most_per_s(figures, "sample", events)
+        lines.append(Line(part, "throughput: ours", ours, "events/s"))
+        lines.append(Line(part, "throughput: sample", sample, "events/s"))
+        wanted = _TIMES_SAMPLES_THROUGHPUT[events]
+        lines.append(at_least(part, "throughput: ours is … times the sample's", _ratio(ours, sample), "times", wanted))
+        cpu = _ratio(least_cpu(figures, "sample", events), least_cpu(figures, "ours", events))
+        lines.append(Line(part, "CPU: the sample's is … times ours", cpu, "times"))
+    return lines
+
+
+def steady_lines(figures: Sequence[Figure], per_s: int) -> list[Line]:
+    """The open loop. The best round: what disturbs a run only ever adds to a wait."""
+    lines: list[Line] = []
+    for events in sorted({figure.events for figure in figures}):
+        part = f"steady {per_s}/s, {events} a request"
+        best = min((f for f in figures if f.events == events), key=lambda figure: figure.latency_ms["p95"])
+        lines.append(Line(part, "seen", best.per_s, "events/s"))
+        lines.append(Line(part, "p50", best.latency_ms["p50"], "ms"))
+        lines.append(at_most(part, "p95", best.latency_ms["p95"], "ms", _STEADY_P95_MS))
+        lines.append(Line(part, "p99", best.latency_ms["p99"], "ms"))
+    return lines
+
+
+def import_lines(framework_s: Sequence[float], own_s: Sequence[float]) -> list[Line]:
+    """START. The best of each share: what disturbs only ever adds."""
+    framework, own = min(framework_s), min(own_s)
+    return [
+        Line("start of ingest", "imports: functions-framework alone", framework, "s of CPU"),
+        Line("start of ingest", "imports: its own", own, "s of CPU"),
+        at_most("start of ingest", "imports: both", framework + own, "s of CPU", _IMPORTS_S),
+    ]

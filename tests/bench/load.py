@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import sys
 import time
 from collections import Counter, deque
@@ -42,7 +43,7 @@ class Order:
     Attributes:
         retailer: its registry entry as JSON. prefix: of the event ids; no two loads may share it.
         per_s: requests a second of an open loop, None for a closed one. server: the process id at the root of the
-            measured tree.
+            measured tree. backends: the same of what it writes to.
     """
 
     port: int
@@ -53,6 +54,7 @@ class Order:
     warm_up_s: float
     measure_s: float
     server: int
+    backends: tuple[int, ...] = ()
     per_s: float | None = None
     mix: str = "about 1 KB"
 
@@ -63,7 +65,7 @@ class Report:
 
     Attributes:
         acknowledged: events answered with 2xx, from the first request after the warm-up to the last answer.
-        seconds: from the one to the other. cpu_s: of the server's tree meanwhile. load_cpu_s: the load's own.
+        seconds: from the one to the other. cpu_s: of the server's tree meanwhile. other_cpu_s: of load and backends.
         latency_ms: of the same requests.
         everything: events acknowledged, the warm-up's included. answers: of both by status; 0 for a connection that
             broke. body_bytes: of one request, on average.
@@ -72,7 +74,7 @@ class Report:
     acknowledged: int = 0
     seconds: float = 0.0
     cpu_s: float = 0.0
-    load_cpu_s: float = 0.0
+    other_cpu_s: float = 0.0
     everything: int = 0
     answers: dict[str, int] = field(default_factory=dict)
     latency_ms: dict[str, float] = field(default_factory=dict)
@@ -225,13 +227,14 @@ class _Load:
         await self._for(order.warm_up_s)
         self._latencies = []
         tree = cores.tree(order.server)
-        before, began, used, own = self.everything, time.perf_counter(), cores.cpu_s(tree), time.process_time()
+        others = [os.getpid(), *(pid for root in order.backends for pid in cores.tree(root))]
+        before, began, used, other = self.everything, time.perf_counter(), cores.cpu_s(tree), cores.cpu_s(others)
         await self._for(order.measure_s)
         report = Report(
             acknowledged=self.everything - before,
             seconds=time.perf_counter() - began,
             cpu_s=cores.cpu_s(tree) - used,
-            load_cpu_s=time.process_time() - own,
+            other_cpu_s=cores.cpu_s(others) - other,
             everything=self.everything,
             answers={str(status): count for status, count in sorted(self.answers.items())},
             latency_ms=summary_ms(self._latencies),

@@ -25,9 +25,9 @@ class Figure:
     """What one load showed.
 
     Attributes:
-        cpu_us: of the server's process tree, per event. per_s: events acknowledged a second. busy: of the server's
-            core; well below 1, something else than the server's CPU was the limit. load_busy: the load's own share of
-            its core, sinks not counted.
+        cpu_us: of the server's process tree, per event. per_s: events acknowledged a second.
+        busy: of the server's core; well below 1, something else than the server's CPU was the limit.
+        other_busy: of the core that load and backends share.
     """
 
     server: str
@@ -35,7 +35,7 @@ class Figure:
     cpu_us: float
     per_s: float
     busy: float
-    load_busy: float
+    other_busy: float
     latency_ms: dict[str, float]
     body_bytes: int
     everything: int
@@ -84,7 +84,7 @@ def load(given: Order, served: Served, core: int) -> Figure:
         cpu_us=report.cpu_s / report.acknowledged * 1e6,
         per_s=report.acknowledged / report.seconds,
         busy=report.cpu_s / report.seconds,
-        load_busy=report.load_cpu_s / report.seconds,
+        other_busy=report.other_cpu_s / report.seconds,
         latency_ms=report.latency_ms,
         body_bytes=report.body_bytes,
         everything=report.everything,
