@@ -103,7 +103,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._pending:
             data = self._pending + data
-        status, whole = _read(data)
+        status, whole = read_answer(data)
         if not whole:
             self._pending = data
             return
@@ -123,7 +123,7 @@ class _Connection(asyncio.Protocol):
         self._load.lost(self)
 
 
-def _read(data: bytes) -> tuple[int, bool]:
+def read_answer(data: bytes) -> tuple[int, bool]:
     """The status of an answer, and whether all of it is there."""
     if data[9:12] == b"204" and data.endswith(b"\r\n\r\n"):
         return 204, True

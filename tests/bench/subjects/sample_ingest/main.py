@@ -18,14 +18,7 @@ import flask
 import functions_framework
 from google.cloud import bigtable, pubsub_v1
 
-from tests.bench.subjects.sample_ingest.rules import (
-    Refused,
-    pseudonym,
-    read_envelope,
-    read_event,
-    record,
-    row_key,
-)
+from tests.bench.subjects.sample_ingest.rules import rows
 
 _TOPIC = os.environ["GONDOLA_TOPIC_SHOPPER_EVENTS"]
 _PROJECT, _INSTANCE, _TABLE = os.environ["GONDOLA_TABLE_EVENTS"].split("/")[1::2]
@@ -61,26 +54,17 @@ def sample_ingest(request: flask.Request) -> Any:
         return {"title": "This origin may not send events"}, 403
     now = datetime.now(UTC)
     try:
-        envelope = read_envelope(json.loads(request.get_data()))
+        kept, rejected = rows(json.loads(request.get_data()), retailer, _KEYS[retailer["id"]], now)
     except ValueError:
         return {"title": "The body is no envelope"}, 400
-    shopper = pseudonym(_KEYS[retailer["id"]], envelope["shopper"])
     table, publisher = clients()
-    rejected = []
-    for index, raw in enumerate(envelope["events"]):
-        try:
-            event, retention, at = read_event(raw, now, retailer["contract"])
-        except Refused as error:
-            rejected.append({"index": index, "reason": str(error)})
-            continue
-        data = json.dumps(record(shopper, envelope, now, event), separators=(",", ":")).encode()
-        row = table.direct_row(row_key(retailer["id"], shopper, at, event["id"]))
-        row.set_cell(f"{retention}_{retailer['contract'][retention]}d", b"e", data, timestamp=at)
-        status = row.commit()
-        if status.code != 0:
+    for event in kept:
+        row = table.direct_row(event.key)
+        row.set_cell(event.family, b"e", event.data, timestamp=event.at)
+        if row.commit().code != 0:
             return {"title": "The events are not acknowledged"}, 503, {"Retry-After": "1"}
-        publisher.publish(_TOPIC, data, retailer=retailer["id"], count="1").result()
+        publisher.publish(_TOPIC, event.data, retailer=retailer["id"], count="1").result()
     headers = {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {}
     if rejected:
-        return {"accepted": len(envelope["events"]) - len(rejected), "rejected": rejected}, 200, headers
+        return {"accepted": len(kept), "rejected": rejected}, 200, headers
     return "", 204, headers

@@ -7,11 +7,12 @@ library beyond Python's own.
 from __future__ import annotations
 
 import hmac
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 Check = Callable[[Any], bool]
 
@@ -63,6 +64,12 @@ _LINE: dict[str, tuple[bool, Check]] = {
     "quantity": (False, _quantity),
     "discount": (False, _amount),
 }
+_EXPERIENCE: dict[str, tuple[bool, Check]] = {
+    "decision": (True, _id),
+    "kind": (True, _one_of("promotion", "game", "recommendation", "tension", "default")),
+    "node": (False, _id),
+    "product": (False, _id),
+}
 _PURPOSES = {"measurement", "personalisation", "advertising", "rewards"}
 
 
@@ -107,6 +114,8 @@ _FIELDS: dict[str, tuple[str, dict[str, tuple[bool, Check]]]] = {
             "status": (True, _one_of("confirmed", "prepared", "shipped", "delivered", "cancelled", "refunded")),
         },
     ),
+    "ExperienceShown": ("browsing", _EXPERIENCE),
+    "ExperienceClicked": ("browsing", _EXPERIENCE),
     "ConsentChanged": ("consent", {"purposes": (True, _purposes), "tcf": (False, _matches(_TCF))}),
 }
 _OF_EVERY: dict[str, tuple[bool, Check]] = {
@@ -181,12 +190,41 @@ def row_key(retailer: str, shopper: str, at: datetime, event_id: str) -> str:
     return f"{retailer}#{shopper}#{_LAST_MS - int(at.timestamp() * 1000):013d}#{event_id}"
 
 
-def record(shopper: str, envelope: dict[str, Any], now: datetime, event: dict[str, Any]) -> dict[str, Any]:
-    """What is stored and published."""
-    return {
-        "shopper": shopper,
-        "session": envelope["session"],
-        "channel": envelope["channel"],
-        "received": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "event": event,
-    }
+class Row(NamedTuple):
+    """What is stored and published of one event."""
+
+    key: str
+    family: str
+    at: datetime
+    data: bytes
+
+
+def rows(body: Any, retailer: dict[str, Any], key: bytes, now: datetime) -> tuple[list[Row], list[dict[str, Any]]]:
+    """What is kept of a body, and what is refused.
+
+    Args:
+        retailer: its registry entry. key: of its pseudonyms.
+
+    Raises:
+        Refused: it is no envelope.
+    """
+    envelope = read_envelope(body)
+    shopper = pseudonym(key, envelope["shopper"])
+    kept, rejected = [], []
+    for index, raw in enumerate(envelope["events"]):
+        try:
+            event, retention, at = read_event(raw, now, retailer["contract"])
+        except Refused as error:
+            rejected.append({"index": index, "reason": str(error)})
+            continue
+        record = {
+            "shopper": shopper,
+            "session": envelope["session"],
+            "channel": envelope["channel"],
+            "received": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "event": event,
+        }
+        family = f"{retention}_{retailer['contract'][retention]}d"
+        data = json.dumps(record, separators=(",", ":")).encode()
+        kept.append(Row(row_key(retailer["id"], shopper, at, event["id"]), family, at, data))
+    return kept, rejected
