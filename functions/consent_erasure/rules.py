@@ -20,7 +20,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from layers.events.envelope import CustomerId, split_message
+from layers.events.envelope import CustomerId
+from layers.events.refusal import UNREADABLE, describe
 from layers.facts import Table
 from layers.stores.collections import ERASURES, SUPPRESSIONS, Collection
 from layers.stores.tables import ARRIVALS, EVENTS, SHOPPERS, HotTableSpec
@@ -57,8 +58,8 @@ def read_request(body: bytes) -> ErasureRequest:
     """
     try:
         request = _decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        path, rule = split_message(error) if isinstance(error, msgspec.MsgspecError) else ("$", "not UTF-8")
+    except UNREADABLE as error:
+        path, rule = describe(error)
         raise InvalidRequest(f"{rule} (at {path})") from None
     if request.reference in request.customers:
         raise InvalidRequest("the reference is one of the customer ids, and would be kept for years (at $.reference)")

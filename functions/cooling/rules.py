@@ -15,7 +15,6 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET
 
-from layers.events.envelope import split_message
 from layers.events.model import (
     AddedToBasket,
     BasketValidated,
@@ -33,6 +32,7 @@ from layers.events.model import (
     type_name,
 )
 from layers.events.record import Record
+from layers.events.refusal import UNREADABLE, describe
 from layers.facts import DECISIONS, FACTS, ColumnType, Table
 from layers.stores.bigquery.port import Columns, Value
 
@@ -185,8 +185,8 @@ def cool_decisions(lines: Iterable[bytes]) -> tuple[list[Cooled], list[tuple[int
             continue
         try:
             decision = _decisions.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            path, rule = split_message(error) if isinstance(error, msgspec.MsgspecError) else ("$", "not UTF-8")
+        except UNREADABLE as error:
+            path, rule = describe(error)
             corrupt.append((source, f"{path}: {rule}"))
             continue
         rows.append(tuple(getattr(decision, name) for name in _COLUMNS[DECISIONS.name]))

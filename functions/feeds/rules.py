@@ -15,8 +15,9 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from layers.events.envelope import MAX_BODY_BYTES, CustomerId, split_message
+from layers.events.envelope import MAX_BODY_BYTES, CustomerId
 from layers.events.model import Amount, Id, Moment, OrderLine
+from layers.events.refusal import UNREADABLE, describe
 
 SESSION = "history"
 CHANNEL = "history"
@@ -119,7 +120,7 @@ def envelope(order: Order) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    path, rule = split_message(error) if isinstance(error, msgspec.MsgspecError) else ("$", "not UTF-8")
+    path, rule = describe(error)
     return f"{rule} (at {path})"
 
 
@@ -140,7 +141,7 @@ def batches(lines: Iterable[bytes], after: int = 0) -> Iterator[Batch]:
             continue
         try:
             encoded = envelope(_order.decode(line))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             batch.bad.append(BadLine(number, _reason(error)))
             continue
         if len(encoded) + 2 > _ROOM_BYTES:
@@ -165,7 +166,7 @@ def products(lines: Iterable[bytes]) -> tuple[list[dict[str, str | None]], list[
         if line.strip():
             try:
                 product = _product.decode(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 bad.append(BadLine(number, _reason(error)))
             else:
                 rows[product.product] = msgspec.structs.asdict(product)

@@ -15,10 +15,14 @@ from msgspec import UNSET, Meta, UnsetType
 
 from layers.retailers import RetentionClass
 
-Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
+END = r"$(?!\n)"
+"""Ends every pattern. `$` alone also holds before a line break, so the id «event-0001, line break» was taken, and was
+another event than `event-0001`."""
+
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}" + END)]
 """Of a product, an order, a store, a decision: 1 to 64 characters that need no escaping anywhere."""
 
-EventId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{7,63}$")]
+EventId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{7,63}" + END)]
 """Unique per event, chosen by the sender (UUIDv7 is a good choice): the same id and time is the same event."""
 
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -26,7 +30,11 @@ Moment = Annotated[datetime, Meta(tz=True)]
 
 Amount = Annotated[float, Meta(ge=0, le=1_000_000)]
 Quantity = Annotated[float, Meta(gt=0, le=10_000_000)]
-Page = Annotated[str, Meta(min_length=1, max_length=512)]
+
+PAGE_LENGTH, CATEGORY_LENGTH, QUERY_LENGTH = 512, 64, 200
+"""Most characters of each free text; `scrub` keeps within them."""
+
+Page = Annotated[str, Meta(min_length=1, max_length=PAGE_LENGTH)]
 PageKind = Literal["home", "category", "search", "product", "basket", "checkout", "account", "other"]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 
@@ -45,7 +53,7 @@ class _Event(
 class PageViewed(_Event, frozen=True, tag="PageViewed"):
     page: Page
     kind: PageKind = "other"
-    category: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    category: Annotated[str, Meta(max_length=CATEGORY_LENGTH)] | UnsetType = UNSET
     seconds: Annotated[float, Meta(ge=0, le=86_400)] | UnsetType = UNSET
 
 
@@ -55,7 +63,7 @@ class LinkClicked(_Event, frozen=True, tag="LinkClicked"):
 
 
 class Searched(_Event, frozen=True, tag="Searched"):
-    query: Annotated[str, Meta(min_length=1, max_length=200)]
+    query: Annotated[str, Meta(min_length=1, max_length=QUERY_LENGTH)]
     results: Count | UnsetType = UNSET
 
 
@@ -133,7 +141,7 @@ class ConsentChanged(_Event, frozen=True, tag="ConsentChanged"):
     retention: ClassVar[RetentionClass] = RetentionClass.CONSENT
 
     purposes: Purposes
-    tcf: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,2048}$")] | UnsetType = UNSET
+    tcf: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,2048}" + END)] | UnsetType = UNSET
 
 
 Event = (
