@@ -101,3 +101,11 @@ def import_lines(framework_s: Sequence[float], own_s: Sequence[float]) -> list[L
         Line("start of ingest", "imports: its own", own, "s of CPU"),
         at_most("start of ingest", "imports: both", framework + own, "s of CPU", _IMPORTS_S),
     ]
+
+
+def cooling_lines(cpu_us: Mapping[str, float]) -> list[Line]:
+    """COOLING."""
+    names = {"ours": "Storage Write (Arrow)", "sample": "insert_rows_json an event"}
+    per_s = {way: 1e6 / us for way, us in cpu_us.items()}
+    lines = [Line("cooling", f"events a core: {names[way]}", each, "events/s") for way, each in per_s.items()]
+    return [*lines, Line("cooling", "ours is … times the sample's", _ratio(per_s["ours"], per_s["sample"]), "times")]

@@ -10,21 +10,24 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import pytest
 from google.cloud.bigtable_v2.types import MutateRowsRequest
 from google.pubsub_v1.types import PublishRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.cooling.rules import cool
 from functions.ingest.rules import Door, Taken, take
 from layers.events.envelope import MAX_BODY_BYTES, read_envelopes
-from layers.events.record import decode_record
+from layers.events.record import decode_record, encode_record
 from layers.privacy.pseudonym import Pseudonymiser
 from tests.bench.load import read_answer
-from tests.bench.payloads import MIX, SMALL_MIX, body, templates
+from tests.bench.payloads import MIX, SMALL_MIX, body, event, templates
 from tests.bench.percentiles import percentile, summary_ms
 from tests.bench.protowalk import Malformed, published_in, rows_of
 from tests.bench.servers import RETAILER
+from tests.bench.subjects.sample_cooling import rows_of as rows_of_sample
 from tests.bench.subjects.sample_ingest.rules import Row, rows
 from tests.bench.table import Line, at_least, at_most, shown, text
 
@@ -162,3 +165,21 @@ def test_the_sample_refuses_what_we_refuse(broken: dict[str, Any]) -> None:
     ours, kept, rejected = _both(json.dumps({"shopper": "925", "session": "s", "channel": "web", "events": events}))
     assert [r.index for r in ours.rejected] == [r["index"] for r in rejected] == [0]
     assert len(ours.events) == len(kept) == 1
+
+
+def test_the_sample_cools_the_rows_that_we_cool() -> None:
+    chance, shopper = random.Random(3), "01" + "ab" * 16
+    made = [event(kind, f"event-{n:04d}", NOW, chance) for n, kind in enumerate((*MIX, *SMALL_MIX))]
+    made.append({"type": "RemovedFromBasket", "id": "event-9999", "at": NOW, "product": "p", "quantity": 2, "price": 1})
+    lines = [encode_record(shopper, "s", "web", NOW, msgspec.json.encode(one)) for one in made]
+    theirs: dict[str, list[dict[str, Any]]] = {}
+    for line in lines:
+        for table, kept in rows_of_sample(json.loads(line)).items():
+            theirs.setdefault(table, []).extend(kept)
+    for cooled in cool(map(decode_record, lines)):
+        ours = [dict(zip(cooled.columns, row, strict=True)) for row in zip(*cooled.columns.values(), strict=True)]
+        for mine, their in zip(ours, theirs.pop(cooled.table.name), strict=True):
+            for name in ("at", "received"):
+                their[name] = datetime.fromisoformat(their[name])
+            assert {name: value for name, value in mine.items() if value is not None} == their
+    assert not theirs
