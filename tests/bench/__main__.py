@@ -20,7 +20,7 @@ from typing import Any
 
 from emulators.processes import ProcessFailed
 from emulators.processes.sdk import NotInstalled
-from tests.bench import cooling, ingest, start
+from tests.bench import cooling, decisions, ingest, start
 from tests.bench.cores import Cores, TooFewCores
 from tests.bench.measured import WrongRun
 from tests.bench.servers import INGEST, ROOT
@@ -34,6 +34,7 @@ PARTS: dict[str, Callable[[Setting], Outcome]] = {
     "emulators": ingest.on_emulators,
     "steady": ingest.steady,
     "imports": start.imports,
+    "decisions": decisions.decisions,
     "cooling": cooling.cooling,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from tests.bench.measured import Figure
+from tests.bench.measured import MANY, Decided, Figure
 from tests.bench.table import Line, at_least, at_most
 
 _EVENTS_PER_S = {1: 15_000.0, 10: 40_000.0, 50: 50_000.0}
@@ -14,6 +14,8 @@ _TIMES_SAMPLES_THROUGHPUT = {1: 15.0, 10: 40.0}
 _STEADY_P95_MS = 50.0
 _MEMORY_MB = 90.0
 _IMPORTS_S = 0.3
+_TIMES_SAMPLES_DECISION = 5.0
+_DECISION_P95_MS = 5.0
 
 
 def least_cpu(figures: Iterable[Figure], server: str, events: int) -> float | None:
@@ -109,3 +111,22 @@ def cooling_lines(cpu_us: Mapping[str, float]) -> list[Line]:
     per_s = {way: 1e6 / us for way, us in cpu_us.items()}
     lines = [Line("cooling", f"events a core: {names[way]}", each, "events/s") for way, each in per_s.items()]
     return [*lines, Line("cooling", "ours is … times the sample's", _ratio(per_s["ours"], per_s["sample"]), "times")]
+
+
+def decision_lines(figures: Sequence[Decided]) -> list[Line]:
+    """DECISIONS. The best round of each: what disturbs a run only ever adds."""
+    lines: list[Line] = []
+    for what in dict.fromkeys(figure.what for figure in figures):
+        ours = [figure for figure in figures if (figure.way, figure.what) == ("ours", what)]
+        sample = [figure for figure in figures if (figure.way, figure.what) == ("sample", what)]
+        mine, theirs = min(f.cpu_us for f in ours), min(f.cpu_us for f in sample)
+        lines.append(Line(what, "CPU: ours", mine, "µs"))
+        lines.append(Line(what, "CPU: sample", theirs, "µs"))
+        times = _ratio(theirs, mine)
+        lines.append(at_least(what, "CPU: the sample's is … times ours", times, "times", _TIMES_SAMPLES_DECISION))
+        if what == MANY:
+            continue  # How long such a message takes depends on how many shoppers it holds.
+        lines.append(Line(what, "p50: ours", min(f.latency_ms["p50"] for f in ours), "ms"))
+        lines.append(at_most(what, "p95: ours", min(f.latency_ms["p95"] for f in ours), "ms", _DECISION_P95_MS))
+        lines.append(Line(what, "p95: sample", min(f.latency_ms["p95"] for f in sample), "ms"))
+    return lines

@@ -41,6 +41,20 @@ class Figure:
     everything: int
 
 
+MANY = "decision, many shoppers a message"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What one way of one kind of request showed. `count`: of decisions, or of pages."""
+
+    way: str
+    what: str
+    count: int
+    cpu_us: float
+    latency_ms: dict[str, float]
+
+
 def order(served: Served, retailer: str, **more: object) -> Order:
     """An order with event ids that no other load has."""
     return msgspec.convert(

@@ -22,7 +22,7 @@ from emulators.processes.ready import accepts, answers, wait
 from functions.ingest.function import FUNCTION as DOOR
 from infra import archives
 from layers.declarations import Documents, Function, HotTable, RetailerSecret, Topic, settings
-from layers.retailers import Retailer
+from layers.retailers import AbsentConsent, Retailer
 from tests.bench import cores
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +36,7 @@ RETAILER = Retailer(
     write_key="bench-write-key-0001",
     read_key="bench-read-key-0001",
     origins=("https://shop.example", "http://localhost:8000"),
+    absent_consent=AbsentConsent.GRANTED,
 )
 
 
@@ -152,13 +153,16 @@ def ours(function: Function, place: Place) -> Running:
     return running_function("ours", function.name, archived(function, place), values, place)
 
 
-def synchronous(name: str, target: str, like: Function, place: Place) -> Running:
+def synchronous(name: str, target: str, like: Function, place: Place, folder: str = "") -> Running:
     """A subject that the framework serves with gunicorn's threads, with the environment of the function it is
     compared with.
+
+    Args:
+        folder: of the subject, where it is not named as the target.
     """
     values = {**environment(like, RETAILER), **place.stores, "PYTHONPATH": str(ROOT)}
     del values["FUNCTION_USE_ASGI"]
-    return running_function(name, target, SUBJECTS / target, values, place)
+    return running_function(name, target, SUBJECTS / (folder or target), values, place)
 
 
 def _noop(name: str) -> Callable[[Place], Running]:
