@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass
 
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.retailers import Registry
+from layers.shell.settle import settle
 from layers.stores.bigquery.port import FactWriter
 from layers.stores.firestore.port import Documents
 
@@ -30,7 +30,5 @@ async def make() -> Room:
     values = Settings.of_process()
     registry = Registry.of_environment(values.values, settings.RETAILER_PREFIX)
     room = Room(registry, BigQueryFacts.of(values), FirestoreDocuments.of(values))
-    # What start-up made lives as long as the process: the collector need not look at it again at every pass.
-    gc.collect()
-    gc.freeze()
+    settle()
     return room

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from layers.declarations.settings import Settings
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.retailers import Registry
 from layers.shell.log import failure
+from layers.shell.settle import settle
 from layers.stores.bigtable.port import HotEvents, ShopperRows
 from layers.tree.live import LiveTrees, PublishedTrees
 
@@ -47,9 +47,7 @@ async def make() -> Room:
         PublishedTrees(FirestoreDocuments.of(values), time.monotonic),
     )
     await _open_connections(made)
-    # What start-up made lives as long as the process: the collector need not look at it again at every pass.
-    gc.collect()
-    gc.freeze()
+    settle()
     return made
 
 

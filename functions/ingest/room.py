@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass
 
 from functions.ingest.commit import GroupCommit
@@ -12,6 +11,7 @@ from layers.declarations.settings import Settings
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.signature import decode_key
 from layers.retailers import Registry
+from layers.shell.settle import settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,5 @@ async def make() -> Room:
     doors, signing_keys = secrets_of(values, registry)
     topic = PubsubPublisher.of(values, "shopper-events")
     commit = GroupCommit(BigtableHotEvents.of(values), BigtableArrivals.of(values), topic)
-    # What start-up made lives as long as the process: the collector need not look at it again at every pass.
-    gc.collect()
-    gc.freeze()
+    settle()
     return Room(registry, doors, signing_keys, commit)

@@ -86,7 +86,7 @@ def read_envelopes(body: bytes, server: bool) -> list[Envelope]:
 
 
 class EventReader:
-    """Reads the events of one retailer, as its contract says. Made once, so that no limit is computed for each event."""
+    """Reads the events of one retailer, as its contract says. Made once: no limit is computed for each event."""
 
     __slots__ = ("_contract", "_shortest")
 
@@ -115,8 +115,8 @@ class EventReader:
                 rule = f"older than the retention contract of {days} days for such events: it would be purged at once"
                 return "$.at", rule
         if type(event) in _FREE_TEXT:
-            # Free text is written anew even when it was clean: a field sent twice is decoded once, and the bytes as they
-            # came would keep the other copy.
+            # Free text is written anew even when it was clean: a field sent twice is decoded once, and the bytes as
+            # they came would keep the other copy.
             event = scrub(cast(Searched | PageViewed | LinkClicked, event))
             return event, _encoder.encode(event)
         return event, bytes(raw)

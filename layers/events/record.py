@@ -62,7 +62,7 @@ def record_line(head: bytes, event_bytes: bytes) -> bytes:
     if b"\n" in event_bytes or b"\r" in event_bytes:
         # Outside strings JSON allows a raw newline, inside it does not: so a space means the same.
         event_bytes = event_bytes.replace(b"\n", b" ").replace(b"\r", b" ")
-    return b"%b%b}" % (head, event_bytes)
+    return b"".join((head, event_bytes, b"}"))
 
 
 def encode_record(shopper: str, session: str, channel: str, received: datetime, event_bytes: bytes) -> bytes:
