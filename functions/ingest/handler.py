@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from functions.ingest.commit import Overloaded
 from functions.ingest.express import EventExpress
+from functions.ingest.function import DOCUMENT_PATH, EVENTS_PATH
 from functions.ingest.room import Room, make
 from functions.ingest.rules import Taken, take
 from layers.events.envelope import MAX_BODY_BYTES, InvalidBody, read_envelopes
@@ -21,7 +22,7 @@ from layers.shell.express import open_express
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure, log
 
-PATH = "/v1/events"
+PATH = EVENTS_PATH
 CONTENT_TYPES = ("application/json", "text/plain")
 _HEADERS = "content-type"
 
@@ -30,7 +31,7 @@ room = Lazily(make)
 
 @functions_framework.aio.http
 async def ingest(request: Request) -> Response:
-    """`POST /v1/events`."""
+    """`POST /v1/events`, and `GET /v1/openapi.json`."""
     try:
         return await answer(request, await room(), datetime.now(UTC))
     except Exception as error:
@@ -42,22 +43,37 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
     """Every path to an answer; `now` is when the request arrived."""
     headers: dict[str, str] = {}
     try:
-        if request.url.path != PATH:
+        # Not `request.url.path`: Starlette makes a URL of the Host header too, which may then hold the path, or raise.
+        path = request.scope["path"]
+        if path == DOCUMENT_PATH:
+            return _document(request.method)
+        if path != PATH:
             raise Problem(404, "no-such-path", "There is nothing here", f"Events are posted to {PATH}.")
+        if request.method not in ("POST", "OPTIONS"):
+            raise Problem(405, "method-not-allowed", "Events are posted", f"Use POST {PATH}.", allow="POST, OPTIONS")
         retailer = _retailer(request, room)
         headers = _readable_by(_origin(request, retailer))
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=headers)
-        if request.method != "POST":
-            raise Problem(405, "method-not-allowed", "Events are posted", f"Use POST {PATH}.")
         taken = await _read(request, room, retailer, now)
         return await _keep(taken, room, retailer, headers, now)
     except Problem as problem:
         return problem.answer(headers)
 
 
+def _document(method: str) -> Response:
+    from functions.ingest import openapi
+
+    if method not in ("GET", "HEAD"):
+        raise Problem(405, "method-not-allowed", "The document is read", f"Use GET {DOCUMENT_PATH}.", allow="GET, HEAD")
+    headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=3600"}
+    return Response(openapi.encoded(), 200, headers, media_type="application/json")
+
+
 def _retailer(request: Request, room: Room) -> Retailer:
-    retailer = room.registry.by_write_key.get(request.query_params.get("key", ""))
+    keys = request.query_params.getlist("key")
+    # Of two keys, whoever reads the log and we might each believe another one.
+    retailer = room.registry.by_write_key.get(keys[0]) if len(keys) == 1 else None
     if retailer is None:
         raise Problem(
             401,
@@ -88,6 +104,14 @@ async def _read(request: Request, room: Room, retailer: Retailer, now: datetime)
             "content-type",
             "The content type is not taken",
             f"Send {' or '.join(CONTENT_TYPES)}; nothing was taken.",
+        )
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        # 64 KiB of zeros are 64 bytes compressed: what a body costs must be known before it is opened.
+        raise Problem(
+            415,
+            "content-encoding",
+            "A compressed body is not taken",
+            "Send the body without Content-Encoding; nothing was taken.",
         )
     body = await read_body(request, MAX_BODY_BYTES)
     signed = is_signed(request.headers)

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 PROBLEM = "application/problem+json"
-_ABOUT = "https://gondola.invalid/problems/"
+ABOUT = "https://gondola.invalid/problems/"
+"""What every problem's `type` begins with."""
 
 
 class Problem(Exception):
@@ -19,7 +20,8 @@ class Problem(Exception):
     Args:
         status: HTTP status. kind: short kebab-case name, the end of the document's `type`.
         detail: the fact, its consequence and the remedy, with nothing of the request's content in it.
-        retry_after_s: sent as Retry-After. more: extension members of the document, e.g. `rejected`.
+        retry_after_s: sent as Retry-After. allow: the methods that this path knows, sent as Allow.
+        more: extension members of the document, e.g. `rejected`.
     """
 
     def __init__(
@@ -29,15 +31,16 @@ class Problem(Exception):
         title: str,
         detail: str,
         retry_after_s: int | None = None,
+        allow: str = "",
         more: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(f"{status} {kind}")
         self.status, self.kind, self.title, self.detail = status, kind, title, detail
-        self.retry_after_s, self.more = retry_after_s, dict(more or {})
+        self.retry_after_s, self.allow, self.more = retry_after_s, allow, dict(more or {})
 
     def answer(self, headers: Mapping[str, str] | None = None) -> Response:
         body: dict[str, object] = {
-            "type": _ABOUT + self.kind,
+            "type": ABOUT + self.kind,
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
@@ -46,6 +49,8 @@ class Problem(Exception):
         extra = dict(headers or {})
         if self.retry_after_s is not None:
             extra["Retry-After"] = str(self.retry_after_s)
+        if self.allow:
+            extra["Allow"] = self.allow
         return Response(msgspec.json.encode(body), self.status, extra, media_type=PROBLEM)
 
 
@@ -79,7 +84,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     """The body, refused as soon as it is known to be too long.
 
     Raises:
-        Problem: 413.
+        Problem: 413; 400 when the sender went away before its end, which then reads no answer and needs no log.
     """
     too_long = Problem(
         413,
@@ -88,13 +93,16 @@ async def read_body(request: Request, limit: int) -> bytes:
         f"A request holds at most {limit} bytes; nothing of it was taken. Send the events in several requests.",
     )
     declared = request.headers.get("content-length")
-    if declared is not None and declared.isdigit() and int(declared) > limit:
+    if declared is not None and declared.isascii() and declared.isdigit() and int(declared) > limit:
         raise too_long
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise too_long
-        chunks.append(chunk)
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise too_long
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise Problem(400, "body-incomplete", "The body is not whole", "It ended early; nothing was taken.") from None
     return b"".join(chunks)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.ingest.commit import CLOSE_AT_EVENTS, PENDING_BYTES, GroupCommit
-from functions.ingest.handler import answer
+from functions.ingest.handler import PATH, answer
 from functions.ingest.room import Room
 from functions.ingest.rules import Door as Doorway
 from layers.events.envelope import MAX_BODY_BYTES
@@ -128,10 +129,13 @@ async def test_an_event_beyond_its_own_contract_is_refused(door: Door) -> None:
     [
         (envelope(event(1)), {}, "key=not-a-known-key-1", 401, "unknown-key"),
         (envelope(event(1)), {}, "", 401, "unknown-key"),
+        (envelope(event(1)), {}, f"key={KEY}&key={KEY}", 401, "unknown-key"),
+        (envelope(event(1)), {}, f"key={KEY}&key=other", 401, "unknown-key"),
         (envelope(event(1)), {"origin": "https://evil.example"}, None, 403, "origin-not-allowed"),
         (envelope(event(1)), {"origin": "null"}, None, 403, "origin-not-allowed"),
         (envelope(event(1)), {"content-type": "application/xml"}, None, 415, "content-type"),
         (envelope(event(1)), {"content-type": ""}, None, 415, "content-type"),
+        (envelope(event(1)), {"content-encoding": "gzip"}, None, 415, "content-encoding"),
         (b"{", {}, None, 400, "invalid-body"),
         (b"", {}, None, 400, "invalid-body"),
         (envelope(event(1), name="Jane Doe"), {}, None, 400, "invalid-body"),
@@ -165,8 +169,36 @@ async def test_each_refusal_has_a_reason_and_echoes_nothing(
 
 
 async def test_other_paths_and_methods(door: Door) -> None:
-    assert problem(await door.post(b"", method="GET"))["status"] == 405
+    wrong = await door.post(b"", method="GET", query="")
+    assert (problem(wrong)["status"], wrong.headers["allow"]) == (405, "POST, OPTIONS")
     assert problem(await answer(ask("POST", "/v1/else"), door.room, NOW))["status"] == 404
+
+
+@pytest.mark.parametrize("host", ["[", "x/v1/events?", "x/v1/openapi.json#"])
+async def test_the_host_header_is_no_part_of_the_path(door: Door, host: str) -> None:
+    response = await answer(ask("POST", "/v1/else", b"", {"host": host}), door.room, NOW)
+    assert problem(response)["status"] == 404
+
+
+async def test_the_document_is_for_everybody(door: Door) -> None:
+    response = await answer(ask("GET", "/v1/openapi.json"), door.room, NOW)
+    assert json.loads(bytes(response.body))["openapi"].startswith("3.1")
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "max-age" in response.headers["cache-control"]
+    wrong = await answer(ask("POST", "/v1/openapi.json"), door.room, NOW)
+    assert (problem(wrong)["status"], wrong.headers["allow"]) == (405, "GET, HEAD")
+
+
+async def test_who_goes_away_before_the_end_has_sent_nothing(door: Door, capsys: pytest.CaptureFixture[str]) -> None:
+    begun: dict[str, object] = {"type": "http.request", "body": b"{", "more_body": True}
+    messages = iter([begun, {"type": "http.disconnect"}])
+
+    async def receive() -> dict[str, object]:
+        return next(messages)
+
+    gone = Request(ask("POST", PATH, b"", {"content-type": "text/plain"}, f"key={KEY}").scope, receive)
+    assert problem(await answer(gone, door.room, NOW))["status"] == 400
+    assert not capsys.readouterr().out
 
 
 async def test_a_signed_server_sends_many_shoppers_at_once(door: Door) -> None:

@@ -1,0 +1,322 @@
+"""The Shopper Event API as an OpenAPI 3.1 document, served at `GET /v1/openapi.json`.
+
+The schemas are those that the parser itself decodes with, so they cannot say anything else. Paths, answers and headers
+are written here; `tests/fuzz` holds a running server to them. `python -m functions.ingest.openapi` prints it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from functions.ingest.function import DOCUMENT_PATH, EVENTS_PATH
+from layers.events.envelope import CLOCK_SKEW, MAX_BODY_BYTES, MAX_EVENTS, Envelope, Rejection
+from layers.events.model import END, Event
+from layers.privacy.signature import HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, TOLERANCE_S
+from layers.shell.answers import ABOUT, PROBLEM
+
+Json = dict[str, Any]
+
+_AT = "#/components/schemas/"
+_JSON = "application/json"
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """Some events were refused; all others are durable."""
+
+    accepted: int
+    rejected: list[Rejection]
+
+
+ENVELOPE: Json = {
+    "shopper": "9250001234567",
+    "session": "b1f0c2",
+    "channel": "web",
+    "events": [
+        {
+            "type": "AddedToBasket",
+            "id": "0198f0aa-0001",
+            "at": "2026-11-22T10:15:00.123Z",
+            "product": "3017620422003",
+            "quantity": 2,
+            "price": 3.49,
+        },
+        {"type": "Searched", "id": "0198f0aa-0002", "at": "2026-11-22T10:15:01Z", "query": "oat milk", "results": 12},
+    ],
+}
+"""What a page sends."""
+
+PAST_ORDERS: list[Json] = [
+    {
+        "shopper": "9250001234567",
+        "session": "history",
+        "channel": "history",
+        "events": [
+            {
+                "type": "OrderPaid",
+                "id": "order-31198570044",
+                "at": "2026-10-02T17:20:00+02:00",
+                "order": "31198570044",
+                "total": 30.5,
+                "lines": [{"product": "1095275", "paid": 0.5, "quantity": 1}, {"product": "6534178", "paid": 30.0}],
+            }
+        ],
+    },
+    {
+        "shopper": "9250007654321",
+        "session": "history",
+        "channel": "history",
+        "events": [
+            {
+                "type": "ConsentChanged",
+                "id": "consent-0001",
+                "at": "2026-10-03T09:00:00Z",
+                "purposes": {"rewards": True},
+            }
+        ],
+    },
+]
+"""What a retailer's server sends, signed."""
+
+REJECTED: Json = {
+    "index": 1,
+    "path": "$.quantity",
+    "reason": "Expected `float` > 0.0",
+}
+
+
+def _schemas() -> Json:
+    """What the parser decodes, with the words of the API in the place of the code's."""
+    _, found = msgspec.json.schema_components([Envelope, Event, Accepted], ref_template=_AT + "{name}")
+    (event,), _ = msgspec.json.schema_components([Event], ref_template=_AT + "{name}")
+    schemas: Json = msgspec.json.decode(msgspec.json.encode(found).replace(msgspec.json.encode(END)[1:-1], b"$"))
+    schemas["Event"] = event
+    envelope = schemas["Envelope"]
+    envelope["description"] = "One shopper and one session. A field that is not declared refuses its event."
+    # The parser splits the envelope without decoding its events, so it knows them as anything.
+    envelope["properties"]["events"]["items"] = {"$ref": _AT + "Event"}
+    envelope["properties"]["shopper"]["description"] = "The retailer's customer id; kept as a keyed pseudonym only."
+    rejection = schemas["Rejection"]
+    rejection["description"] = "Why an event was refused: places and rules, never a value."
+    schemas["Problem"] = {
+        "title": "Problem",
+        "description": "RFC 9457. `detail` says the fact, its consequence and the remedy; it quotes nothing.",
+        "type": "object",
+        "properties": {
+            "type": {"type": "string", "format": "uri"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "rejected": {"type": "array", "items": {"$ref": _AT + "Rejection"}, "minItems": 1},
+        },
+        "required": ["type", "title", "status", "detail"],
+        "additionalProperties": False,
+    }
+    return schemas
+
+
+_CORS: Json = {
+    "Access-Control-Allow-Origin": {
+        "description": "The page's origin, if it is one of the retailer's.",
+        "schema": {"type": "string"},
+    },
+    "Vary": {"schema": {"type": "string"}},
+}
+_PREFLIGHT: Json = _CORS | {
+    name: {"schema": {"type": "string"}}
+    for name in ("Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Access-Control-Max-Age")
+}
+
+
+def _problem(status: int, description: str, *kinds: str, text: bool = False, **headers: Json) -> Json:
+    """Args:
+    kinds: ends of the document's `type`. text: the HTTP layer may also answer, before any function is asked.
+    """
+    held: Json = {"type": {"enum": [ABOUT + kind for kind in kinds]}, "status": {"const": status}}
+    schema = {"allOf": [{"$ref": _AT + "Problem"}, {"properties": held}]}
+    content: Json = {PROBLEM: {"schema": schema}}
+    if text:
+        content |= _TEXT
+    named = {name.replace("_", "-"): header for name, header in headers.items()}
+    return {"description": description, "headers": _CORS | named, "content": content}
+
+
+_TEXT: Json = {"text/plain": {"schema": {"type": "string"}}}
+_WRONG_METHOD = _problem(
+    405,
+    "Another method than those of this path.",
+    "method-not-allowed",
+    Allow={"required": True, "schema": {"type": "string"}},
+)
+
+_POST_ANSWERS: Json = {
+    "200": {
+        "description": "Some events were refused and need correction; every other one is durable.",
+        "headers": _PREFLIGHT,
+        "content": {
+            _JSON: {
+                "schema": {"$ref": _AT + "Accepted"},
+                "examples": {"one": {"value": {"accepted": 1, "rejected": [REJECTED]}}},
+            }
+        },
+    },
+    "204": {"description": "Every event is stored and dispatched.", "headers": _PREFLIGHT},
+    "400": _problem(
+        400,
+        "Nothing was taken: the body is no envelope or not whole, no event in it is valid, or the request is no HTTP.",
+        "invalid-body",
+        "no-valid-event",
+        "body-incomplete",
+        text=True,
+    ),
+    "401": _problem(401, "The key is unknown, or the signature does not hold.", "unknown-key", "signature"),
+    "403": _problem(403, "The page's origin is not among the retailer's.", "origin-not-allowed"),
+    "405": _WRONG_METHOD,
+    "408": {"description": "The request took too long to arrive; the connection is closed.", "content": _TEXT},
+    "413": _problem(413, f"More than {MAX_BODY_BYTES} bytes.", "body-too-large"),
+    "415": _problem(415, "Another content type, or a compressed body.", "content-type", "content-encoding"),
+    "429": {"description": "Cloud Run has no room for another request just now. Send the same request again."},
+    "431": {"description": "The headers are too large; the connection is closed.", "content": _TEXT},
+    "503": _problem(
+        503,
+        "Not acknowledged: a store is down, or too much is waiting. Sending the same request again is harmless.",
+        "try-again",
+        Retry_After={"required": True, "description": "Seconds.", "schema": {"type": "integer", "minimum": 1}},
+    ),
+}
+
+_SIGNATURE_HEADERS = [
+    {
+        "name": HEADER_ID,
+        "in": "header",
+        "description": f"Needed beside `{HEADER_SIGNATURE}`: the message's id.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+    {
+        "name": HEADER_TIMESTAMP,
+        "in": "header",
+        "description": f"Needed beside `{HEADER_SIGNATURE}`: Unix seconds, within {TOLERANCE_S} of now.",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,12}$"},
+    },
+    {
+        "name": HEADER_SIGNATURE,
+        "in": "header",
+        "description": "Standard Webhooks: `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`; several, "
+        "separated by a space, while the key is being changed. Only a signed request may send a list of envelopes.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+]
+
+
+def document() -> Json:
+    """The whole document, as data."""
+    body = {"oneOf": [{"$ref": _AT + "Envelope"}, {"$ref": _AT + "Envelopes"}]}
+    examples = {
+        "page": {"summary": "From a page", "value": ENVELOPE},
+        "server": {"summary": "From a retailer's server, signed", "value": PAST_ORDERS},
+    }
+    as_text = {"type": "string", "contentMediaType": _JSON, "contentSchema": body}
+    schemas = _schemas() | {
+        "Envelopes": {
+            "description": f"For signed requests. At most {MAX_EVENTS} events in all.",
+            "type": "array",
+            "items": {"$ref": _AT + "Envelope"},
+            "minItems": 1,
+            "maxItems": MAX_EVENTS,
+        }
+    }
+    key: list[Json] = [{"writeKey": []}]
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Shopper Event API",
+            "version": "1",
+            "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
+            "description": "Takes what a retailer's shoppers did. An event is acknowledged after it is stored and "
+            "dispatched; sending it again is harmless, since its id and time name it. An event is refused when it is "
+            f"more than {CLOCK_SKEW.seconds // 60} minutes in the future, or older than the retailer's contract for "
+            "such events. Refusals are RFC 9457 problem documents, also `404` on any other path.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": {
+            EVENTS_PATH: {
+                "post": {
+                    "operationId": "sendEvents",
+                    "summary": "Sends a shopper's events",
+                    "security": key,
+                    "parameters": _SIGNATURE_HEADERS,
+                    "requestBody": {
+                        "required": True,
+                        "description": f"At most {MAX_BODY_BYTES} bytes, not compressed. `text/plain` is for "
+                        "`navigator.sendBeacon`, which then needs no preflight.",
+                        "content": {
+                            _JSON: {"schema": body, "examples": examples},
+                            "text/plain": {"schema": as_text},
+                        },
+                    },
+                    "responses": _POST_ANSWERS,
+                },
+                "options": {
+                    "operationId": "preflightEvents",
+                    "summary": "What a browser asks before it sends `application/json`",
+                    "security": key,
+                    "parameters": [
+                        {"name": "Origin", "in": "header", "schema": {"type": "string", "minLength": 1}},
+                    ],
+                    "responses": {
+                        "204": {"description": "The page may send events.", "headers": _PREFLIGHT},
+                        **{status: _POST_ANSWERS[status] for status in ("401", "403", "405", "429", "503")},
+                    },
+                },
+            },
+            DOCUMENT_PATH: {
+                "get": {
+                    "operationId": "readDocument",
+                    "summary": "This document",
+                    "responses": {
+                        "200": {
+                            "description": "OpenAPI 3.1",
+                            "headers": {
+                                "Access-Control-Allow-Origin": {"schema": {"const": "*"}},
+                                "Cache-Control": {"schema": {"type": "string"}},
+                            },
+                            "content": {_JSON: {"schema": {"type": "object", "required": ["openapi"]}}},
+                        },
+                        **{status: _POST_ANSWERS[status] for status in ("405", "429", "503")},
+                    },
+                }
+            },
+        },
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "writeKey": {
+                    "type": "apiKey",
+                    "in": "query",
+                    "name": "key",
+                    "description": "The retailer's write key, given once. It is public: it names the retailer and its "
+                    "origins, and may only write.",
+                }
+            },
+        },
+    }
+
+
+@cache
+def encoded() -> bytes:
+    """The document as it is served, made at the first request."""
+    return msgspec.json.encode(document())
+
+
+def main() -> None:
+    argparse.ArgumentParser(
+        prog="python -m functions.ingest.openapi", description="Prints the Shopper Event API's OpenAPI 3.1 document."
+    ).parse_args()
+    print(msgspec.json.format(encoded(), indent=2).decode())
+
+
+if __name__ == "__main__":
+    main()
