@@ -1,0 +1,293 @@
+"""The express door: what it takes, what it leaves to the ordinary way, and how it ends a connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from layers.shell import express
+from layers.shell.express import ExpressDoor, Headers, Reply, Taker
+
+BODY = b"0123456789"
+
+
+class Wire:
+    """What stands between the door and a client."""
+
+    def __init__(self) -> None:
+        self.sent, self.closed, self.paused = b"", False, False
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+    def get_extra_info(self, _name: str, default: object = None) -> object:
+        return default
+
+
+class Counter:
+    """Behind the door: takes what it is told to, and replies when it is told to."""
+
+    most_body_bytes = 100
+
+    def __init__(self) -> None:
+        self.takes, self.replies = True, list[Reply]()
+        self.taken: list[tuple[Headers, bytes]] = []
+        self.warmed = 0
+
+    async def warm(self) -> None:
+        self.warmed += 1
+
+    def taker(self, target: bytes) -> Taker | None:
+        return self.take if target == b"/fast" else None
+
+    def take(self, headers: Headers, body: bytes, reply: Reply) -> bool:
+        if self.takes:
+            self.taken.append((headers, body))
+            self.replies.append(reply)
+        return self.takes
+
+    def reply(self) -> None:
+        self.replies.pop(0)(b"HTTP/1.1 204 No Content\r\nx-way: express\r\n")
+
+
+async def ordinary(scope: Any, receive: Any, send: Any) -> None:
+    """Answers with all that it was given, so that a test sees whether something is missing."""
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    text = f"{scope['method']} {scope['path']}?{scope['query_string'].decode()} ".encode() + body
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(text))]})
+    await send({"type": "http.response.body", "body": text})
+
+
+class Visit:
+    """One connection to a door of its own kind."""
+
+    def __init__(self) -> None:
+        self.counter, self.wire = Counter(), Wire()
+        config = Config(app=ordinary, log_config=None, lifespan="off", timeout_keep_alive=30)
+        config.load()
+        self.server = ServerState()
+        self.server.default_headers = [(b"server", b"gondola")]
+        kind = type("Door", (ExpressDoor,), {"express": self.counter, "_swept": {}})
+        self.door = cast(ExpressDoor, kind(config, self.server, {}, asyncio.get_running_loop()))
+        self.door.connection_made(cast(asyncio.Transport, self.wire))
+
+    def send(self, data: bytes) -> None:
+        self.door.data_received(data)
+
+    async def answers(self) -> bytes:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        sent, self.wire.sent = self.wire.sent, b""
+        return sent
+
+    def leave(self) -> None:
+        self.door.connection_lost(None)
+
+
+@pytest.fixture
+async def visit() -> AsyncIterator[Visit]:
+    visit = Visit()
+    yield visit
+    if visit.door.parser is not None:
+        visit.leave()
+
+
+def post(target: str = "/fast", *, body: bytes = BODY, head: str = "", version: str = "1.1") -> bytes:
+    return f"POST {target} HTTP/{version}\r\nHost: x\r\nContent-Length: {len(body)}\r\n{head}\r\n".encode() + body
+
+
+EXPRESS = b"HTTP/1.1 204 No Content\r\nx-way: express\r\nserver: gondola\r\n\r\n"
+
+
+async def test_an_ordinary_looking_request_is_taken_whole_and_answered_later(visit: Visit) -> None:
+    visit.send(post(head="Origin: https://shop.example\r\n"))
+    assert visit.counter.taken == [
+        ({b"host": b"x", b"content-length": b"10", b"origin": b"https://shop.example"}, BODY)
+    ]
+    assert await visit.answers() == b""
+    visit.counter.reply()
+    assert await visit.answers() == EXPRESS
+    assert not visit.wire.is_closing()
+    assert visit.server.total_requests == 1
+
+
+async def test_it_may_come_in_any_pieces(visit: Visit) -> None:
+    for byte in post():
+        visit.send(bytes([byte]))
+    visit.counter.reply()
+    assert await visit.answers() == EXPRESS
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "answer"),
+    [
+        (b"GET /fast HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /fast? "),
+        (post("/slow?a=b%20c"), b"POST /slow?a=b%20c 0123456789"),
+        (post("/fast?"), b"POST /fast? 0123456789"),
+        (post(version="1.0"), b"POST /fast? 0123456789"),
+        (post(head="X: 1\r\nX: 2\r\n"), b"POST /fast? 0123456789"),
+        (post(body=b"x" * 101), b"POST /fast? " + b"x" * 101),
+        (post(head="Expect: 100-continue\r\n"), b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (
+            b"POST /fast HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n",
+            b"POST /fast? ",
+        ),
+    ],
+)
+async def test_what_is_unusual_goes_the_ordinary_way(visit: Visit, request_bytes: bytes, answer: bytes) -> None:
+    visit.send(request_bytes)
+    assert answer in await visit.answers()
+    assert visit.counter.taken == []
+
+
+async def test_a_body_in_chunks_is_a_body(visit: Visit) -> None:
+    visit.send(
+        b"POST /fast HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n0123\r\n6\r\n456789\r\n0\r\n\r\n"
+    )
+    assert [body for _, body in visit.counter.taken] == [BODY]
+
+
+async def test_what_is_declined_goes_the_ordinary_way_with_nothing_missing(visit: Visit) -> None:
+    visit.counter.takes = False
+    visit.send(post())
+    assert b"POST /fast? 0123456789" in await visit.answers()
+    visit.counter.takes = True
+    visit.send(post())
+    visit.counter.reply()
+    assert await visit.answers() == EXPRESS
+
+
+async def test_pipelined_requests_are_answered_in_their_order(visit: Visit) -> None:
+    visit.send(post() + post("/slow", body=b"second") + post(body=b"third"))
+    assert len(visit.counter.taken) == 1
+    assert await visit.answers() == b""
+    visit.counter.reply()
+    answers = await visit.answers()
+    assert answers.startswith(EXPRESS)
+    assert answers.index(b"POST /slow? second") < answers.index(b"POST /fast? third")
+
+
+async def test_a_client_that_asks_for_it_or_a_server_that_stops_closes_after_the_answer(visit: Visit) -> None:
+    visit.send(post(head="Connection: close\r\n"))
+    visit.counter.reply()
+    assert b"connection: close\r\n\r\n" in await visit.answers()
+    assert visit.wire.is_closing()
+    other = Visit()
+    other.send(post())
+    other.door.shutdown()
+    assert not other.wire.is_closing()
+    other.counter.reply()
+    assert b"connection: close\r\n\r\n" in await other.answers()
+    assert other.wire.is_closing()
+    other.leave()
+
+
+async def test_a_reply_to_a_client_that_left_is_dropped_and_none_is_given_twice(visit: Visit) -> None:
+    visit.send(post())
+    reply = visit.counter.replies[0]
+    visit.counter.reply()
+    reply(b"HTTP/1.1 500 Twice\r\n")
+    assert await visit.answers() == EXPRESS
+    visit.send(post())
+    visit.leave()
+    visit.counter.reply()
+    assert await visit.answers() == b""
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"nonsense\r\n\r\n",
+        b"POST /fast HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        b"POST /fast HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_ends_the_connection(visit: Visit, nonsense: bytes) -> None:
+    visit.send(nonsense)
+    assert (await visit.answers()).startswith(b"HTTP/1.1 400 ")
+    assert visit.wire.is_closing()
+    assert visit.counter.taken == []
+
+
+async def test_nonsense_behind_a_request_waits_for_that_requests_answer(visit: Visit) -> None:
+    visit.send(post() + b"nonsense\r\n\r\n")
+    assert await visit.answers() == b""
+    assert not visit.wire.is_closing()
+    visit.counter.reply()
+    answers = await visit.answers()
+    assert answers.startswith(b"HTTP/1.1 204 ")
+    assert b"400" not in answers
+    assert visit.wire.is_closing()
+
+
+@pytest.mark.parametrize("pieces", [1, 8])
+async def test_a_head_that_is_too_large_is_refused_in_one_piece_or_many(visit: Visit, pieces: int) -> None:
+    request = post(head="".join(f"X-{n}: {'y' * 1000}\r\n" for n in range(70)))
+    size = len(request) // pieces + 1
+    for start in range(0, len(request), size):
+        if not visit.wire.is_closing():
+            visit.send(request[start : start + size])
+    assert (await visit.answers()).startswith(b"HTTP/1.1 431 ")
+    assert visit.wire.is_closing()
+    assert visit.counter.taken == []
+
+
+async def test_a_large_body_is_no_large_head(visit: Visit) -> None:
+    visit.send(post("/slow", body=b"x" * 60_000) + post("/slow", body=b"y" * 60_000))
+    assert (await visit.answers()).count(b"HTTP/1.1 200 ") == 2
+
+
+async def test_a_client_that_stalls_is_told_and_left(visit: Visit) -> None:
+    now = asyncio.get_running_loop().time()
+    visit.send(post()[:-1])
+    visit.door.stalled(now + express.READ_S - 1)
+    assert not visit.wire.is_closing()
+    visit.door.stalled(now + express.READ_S + 1)
+    assert (await visit.answers()).startswith(b"HTTP/1.1 408 ")
+    assert visit.wire.is_closing()
+
+
+async def test_a_client_that_says_nothing_at_all_is_left(visit: Visit) -> None:
+    visit.door.stalled(asyncio.get_running_loop().time() + express.READ_S + 1)
+    assert visit.wire.is_closing()
+
+
+async def test_whoever_waits_for_an_answer_or_idles_after_one_does_not_stall(visit: Visit) -> None:
+    late = asyncio.get_running_loop().time() + 1000
+    visit.send(post())
+    visit.door.stalled(late)
+    visit.counter.reply()
+    visit.door.stalled(late)
+    assert not visit.wire.is_closing()
+
+
+async def test_the_first_connection_warms_the_process_once() -> None:
+    visit = Visit()
+    again = type(visit.door)(visit.door.config, visit.server, {}, asyncio.get_running_loop())
+    again.connection_made(cast(asyncio.Transport, Wire()))
+    await visit.answers()
+    assert visit.counter.warmed == 1
+    visit.leave()
+    again.connection_lost(None)
