@@ -7,7 +7,7 @@ Decides nothing itself: reading is `layers.events`, taking is `rules`, keeping i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
@@ -25,73 +25,98 @@ from layers.shell.log import failure
 KINDS = frozenset({b"application/json", b"text/plain", b"text/plain;charset=UTF-8", b"application/json; charset=utf-8"})
 """Content types as browsers and SDKs write them; any other spelling is for the handler to read."""
 
-Acknowledge = Callable[[str | None], Response]
-"""The answer when all is durable, for an origin; None for a sender that is no browser."""
+Written = tuple[bytes, bytes]
+"""An answer's head and body."""
+
+Answer = Callable[[str | None], Response]
+"""To a page of this origin; None for a sender that is no browser."""
 
 
 class EventExpress:
     """Args:
-    room: what the handler has, too. acknowledge, refuse: the handler's own answers, so that no word is said twice.
+    room: what the handler has, too. acknowledged, not_durable: the handler's own answers, so that no word is said
+        twice. clock: when a request arrived.
     """
 
     most_body_bytes = MAX_BODY_BYTES
 
-    def __init__(self, room: Lazily[Room], path: str, acknowledge: Acknowledge, refuse: Callable[[], Response]) -> None:
-        self._room, self._path, self._acknowledge, self._refuse = room, path, acknowledge, refuse
+    def __init__(
+        self,
+        room: Lazily[Room],
+        path: str,
+        acknowledged: Answer,
+        not_durable: Answer,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._room, self._path, self._clock = room, path, clock
+        self._answers = (acknowledged, not_durable)
         self._takers: dict[bytes, Taker] = {}
 
     async def warm(self) -> None:
         """Makes the room before the first event comes. A store that is down now is tried again by the handler."""
         try:
-            made = await self._room()
+            await self._room()
         except Exception as error:
             failure("the room is not ready yet", error)
-            return
-        refusal = self._refuse()
-        self._takers = {
-            f"{self._path}?key={door.retailer.write_key}".encode(): _Lane(made, door, self._acknowledge, refusal)
-            for door in made.doors.values()
-        }
 
     def taker(self, target: bytes) -> Taker | None:
+        if not self._takers and self._room.made is not None:
+            self._takers = {
+                f"{self._path}?key={door.retailer.write_key}".encode(): self._lane(self._room.made, door)
+                for door in self._room.made.doors.values()
+            }
         return self._takers.get(target)
+
+    def _lane(self, room: Room, door: Door) -> Taker:
+        origins: dict[bytes | None, str | None] = {None: None}
+        origins |= {origin.encode(): origin for origin in door.retailer.origins}
+        written = {
+            sent: tuple(_written(answer(origin)) for answer in self._answers) for sent, origin in origins.items()
+        }
+        return _Lane(room, door, written, self._clock)
+
+
+def _written(response: Response) -> Written:
+    return head_of(response), bytes(response.body)
 
 
 class _Lane:
-    """One retailer's."""
+    """One retailer's.
 
-    def __init__(self, room: Room, door: Door, acknowledge: Acknowledge, refusal: Response) -> None:
-        self._commit, self._door = room.commit, door
-        origins: dict[bytes | None, str | None] = {None: None}
-        origins |= {origin.encode(): origin for origin in door.retailer.origins}
-        self._acknowledged = {sent: head_of(acknowledge(origin)) for sent, origin in origins.items()}
-        self._refused = {sent: _with_cors(refusal, acknowledge(origin)) for sent, origin in origins.items()}
+    Args:
+        answers: by origin as it is sent: that all is durable, and that it is not.
+    """
+
+    def __init__(
+        self,
+        room: Room,
+        door: Door,
+        answers: Mapping[bytes | None, tuple[Written, Written]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._commit, self._door, self._answers, self._clock = room.commit, door, answers, clock
 
     def __call__(self, headers: Headers, body: bytes, reply: Reply) -> bool:
-        origin = headers.get(b"origin")
-        if origin not in self._acknowledged or headers.get(b"content-type") not in KINDS:
+        answers = self._answers.get(headers.get(b"origin"))
+        if answers is None or headers.get(b"content-type") not in KINDS:
             return False
         if b"webhook-signature" in headers or b"content-encoding" in headers:
             return False
-        now = datetime.now(UTC)
+        now = self._clock()
         try:
             taken = take(read_envelopes(body, server=False), self._door, now)
             if taken.rejected or not taken.events:
                 return False
-            done = partial(self._answer, origin, reply)
-            self._commit.submit(self._door.retailer.id, taken.events, taken.size, now, done)
+            self._commit.submit(
+                self._door.retailer.id, taken.events, taken.size, now, partial(_answer, reply, *answers)
+            )
         except (InvalidBody, Overloaded):
+            return False
+        except Exception as error:
+            failure("the express way failed; the handler takes the request", error)
             return False
         return True
 
-    def _answer(self, origin: bytes | None, reply: Reply, durable: bool) -> None:
-        if durable:
-            reply(self._acknowledged[origin])
-        else:
-            reply(*self._refused[origin])
 
-
-def _with_cors(refusal: Response, acknowledgement: Response) -> tuple[bytes, bytes]:
-    """The refusal's head and body, readable by the page to which the acknowledgement would have gone."""
-    made = Response(refusal.body, refusal.status_code, {**acknowledgement.headers, **refusal.headers})
-    return head_of(made), bytes(made.body)
+def _answer(reply: Reply, yes: Written, no: Written, durable: bool) -> None:
+    reply(*(yes if durable else no))

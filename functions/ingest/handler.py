@@ -52,11 +52,12 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
         if request.method not in ("POST", "OPTIONS"):
             raise Problem(405, "method-not-allowed", "Events are posted", f"Use POST {PATH}.", allow="POST, OPTIONS")
         retailer = _retailer(request, room)
-        headers = _readable_by(_origin(request, retailer))
+        origin = _origin(request, retailer)
+        headers = _readable_by(origin)
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=headers)
         taken = await _read(request, room, retailer, now)
-        return await _keep(taken, room, retailer, headers, now)
+        return await _keep(taken, room, retailer, origin, now)
     except Problem as problem:
         return problem.answer(headers)
 
@@ -126,7 +127,7 @@ async def _read(request: Request, room: Room, retailer: Retailer, now: datetime)
     return take(envelopes, room.doors[retailer.id], now)
 
 
-async def _keep(taken: Taken, room: Room, retailer: Retailer, headers: dict[str, str], now: datetime) -> Response:
+async def _keep(taken: Taken, room: Room, retailer: Retailer, origin: str | None, now: datetime) -> Response:
     if taken.rejected:
         log("WARNING", "events refused", retailer=retailer.id, refused=len(taken.rejected), taken=len(taken.events))
     if not taken.events:
@@ -142,18 +143,25 @@ async def _keep(taken: Taken, room: Room, retailer: Retailer, headers: dict[str,
     except Overloaded:
         raise _unavailable("More events are waiting than can be held") from None
     if not durable:
-        raise _not_durable()
+        return not_durable(origin)
     if taken.rejected:
-        return json_answer({"accepted": len(taken.events), "rejected": taken.rejected}, headers=headers)
-    return Response(status_code=204, headers=headers)
+        accepted = {"accepted": len(taken.events), "rejected": taken.rejected}
+        return json_answer(accepted, headers=_readable_by(origin))
+    return acknowledged(origin)
 
 
 def _readable_by(origin: str | None) -> dict[str, str]:
     return cors(origin, "POST", _HEADERS)
 
 
-def _not_durable() -> Problem:
-    return _unavailable("A store is down")
+def acknowledged(origin: str | None) -> Response:
+    """To a page of `origin`; None for a sender that is no browser."""
+    return Response(status_code=204, headers=_readable_by(origin))
+
+
+def not_durable(origin: str | None) -> Response:
+    """To the same, when a store is down."""
+    return _unavailable("A store is down").answer(_readable_by(origin))
 
 
 def _unavailable(fact: str) -> Problem:
@@ -166,11 +174,4 @@ def _unavailable(fact: str) -> Problem:
     )
 
 
-open_express(
-    EventExpress(
-        room,
-        PATH,
-        acknowledge=lambda origin: Response(status_code=204, headers=_readable_by(origin)),
-        refuse=lambda: _not_durable().answer(),
-    )
-)
+open_express(EventExpress(room, PATH, acknowledged, not_durable))

@@ -23,6 +23,11 @@ class Lazily(Generic[T]):
         self._made: T | None = None
         self._lock: asyncio.Lock | None = None
 
+    @property
+    def made(self) -> T | None:
+        """None until it is; for whoever cannot wait."""
+        return self._made
+
     async def __call__(self) -> T:
         if self._made is None:
             self._lock = self._lock or asyncio.Lock()
