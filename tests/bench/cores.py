@@ -1,4 +1,4 @@
-"""Cores and process trees: who runs where, and what a tree has cost so far. Linux only, from /proc.
+"""Cores and process trees: who runs where, and what a tree has cost so far. Linux only.
 
 The server is measured by the CPU time of all its processes, not by the clock: what else runs on this machine then adds
 noise to the throughput that is seen and hardly any to the cost that is reported.
@@ -6,11 +6,11 @@ noise to the throughput that is seen and hardly any to the cost that is reported
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
-
-_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class TooFewCores(RuntimeError):
@@ -60,14 +60,20 @@ def tree(root: int) -> list[int]:
     return found
 
 
+def _clock(pid: int) -> int:
+    """The clock that counts another process's CPU time: MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED) of the kernel's
+    <linux/posix-timers_types.h>. In nanoseconds, where /proc counts in steps of 10 ms, which is 5 % of a small part.
+    """
+    return (~pid << 3) | 2
+
+
 def cpu_s(pids: list[int]) -> float:
     """User and system seconds that these processes have used, their ended threads included."""
-    total = 0
+    total = 0.0
     for pid in pids:
-        fields = _stat(pid)
-        if fields is not None:
-            total += int(fields[11]) + int(fields[12])
-    return total * _TICK_S
+        with contextlib.suppress(OSError):
+            total += time.clock_gettime(_clock(pid))
+    return total
 
 
 def pin(pids: list[int], core: int) -> None:

@@ -6,6 +6,8 @@ import base64
 import contextlib
 import json
 import random
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -22,6 +24,7 @@ from functions.ingest.rules import Door, Taken, take
 from layers.events.envelope import MAX_BODY_BYTES, read_envelopes
 from layers.events.record import decode_record, encode_record
 from layers.privacy.pseudonym import Pseudonymiser
+from tests.bench.cores import cpu_s, memory_mb, tree
 from tests.bench.load import read_answer
 from tests.bench.payloads import MIX, SMALL_MIX, body, event, templates
 from tests.bench.percentiles import percentile, summary_ms
@@ -183,3 +186,18 @@ def test_the_sample_cools_the_rows_that_we_cool() -> None:
                 their[name] = datetime.fromisoformat(their[name])
             assert {name: value for name, value in mine.items() if value is not None} == their
     assert not theirs
+
+
+def test_the_cost_of_a_tree_is_that_of_all_its_processes() -> None:
+    burning = "import time\nwhile time.process_time() < 0.2: pass\nprint(flush=True)\ninput()"
+    program = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {burning!r}])"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as root:
+        assert root.stdin is not None and root.stdout is not None
+        root.stdout.readline()
+        found = tree(root.pid)
+        assert len(found) == 2 and found[0] == root.pid
+        assert cpu_s(found) >= 0.2 > cpu_s(found[:1])
+        assert cpu_s([*found, 2**22 + 1]) == pytest.approx(cpu_s(found), abs=0.1)
+        pss, rss = memory_mb(found)
+        assert 0 < pss <= rss
+        root.stdin.close()
