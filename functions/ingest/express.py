@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from time import monotonic
 
 from starlette.responses import Response
 
@@ -70,9 +71,8 @@ class EventExpress:
     def _lane(self, room: Room, door: Door) -> Taker:
         origins: dict[bytes | None, str | None] = {None: None}
         origins |= {origin.encode(): origin for origin in door.retailer.origins}
-        written = {
-            sent: tuple(_written(answer(origin)) for answer in self._answers) for sent, origin in origins.items()
-        }
+        yes, no = self._answers
+        written = {sent: (_written(yes(origin)), _written(no(origin))) for sent, origin in origins.items()}
         return _Lane(room, door, written, self._clock)
 
 
@@ -106,6 +106,8 @@ class _Lane:
         try:
             taken = take(read_envelopes(body, server=False), self._door, now)
             if taken.rejected or not taken.events:
+                return False
+            if self._door.allowance.spend(len(taken.events), monotonic()):
                 return False
             self._commit.submit(
                 self._door.retailer.id, taken.events, taken.size, now, partial(_answer, reply, *answers)

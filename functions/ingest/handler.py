@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import UTC, datetime
 
@@ -137,6 +138,16 @@ async def _keep(taken: Taken, room: Room, retailer: Retailer, origin: str | None
             "No event could be taken",
             "Every event breaks a rule, listed under `rejected`; nothing was taken. Correct them and send them again.",
             more={"rejected": taken.rejected},
+        )
+    wait_s = room.doors[retailer.id].allowance.spend(len(taken.events), time.monotonic())
+    if wait_s:
+        raise Problem(
+            429,
+            "too-many-events",
+            "Too many events at once",
+            f"This instance takes {retailer.events_per_second} events a second of this retailer; nothing was taken. "
+            "Send the same request again after Retry-After, or have the allowance raised.",
+            retry_after_s=math.ceil(wait_s),
         )
     try:
         durable = await room.commit.commit(retailer.id, taken.events, taken.size, now)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from functions.ingest.allowance import Allowance
 from layers.events.envelope import Envelope, EventReader, Rejection
 from layers.events.model import EVENT_TYPES
 from layers.events.record import milliseconds, record_head, record_line, row_key_at, row_prefix
@@ -24,10 +25,11 @@ class Door:
         pseudonymise: from customer id to pseudonym, under the retailer's key.
     """
 
-    __slots__ = ("families", "pseudonymise", "reader", "retailer")
+    __slots__ = ("allowance", "families", "pseudonymise", "reader", "retailer")
 
     def __init__(self, retailer: Retailer, pseudonymise: Callable[[str], str]) -> None:
         self.retailer, self.pseudonymise = retailer, pseudonymise
+        self.allowance = Allowance(retailer.events_per_second)
         self.reader = EventReader(retailer.contract)
         days = retailer.contract.days
         self.families = {kind: family(kind.retention, days(kind.retention)) for kind in EVENT_TYPES}

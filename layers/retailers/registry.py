@@ -71,6 +71,8 @@ class Retailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         timezone: IANA name; the retailer's day.
         compliance: e-mail addresses of the identities that may ask for erasure in this retailer's name.
         absent_consent: what holds where no consent is known.
+        events_per_second: the most that one instance of the event API takes of it; more is answered 429. None for no
+            limit.
     """
 
     id: Annotated[str, msgspec.Meta(pattern=_ID)]
@@ -85,6 +87,7 @@ class Retailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     compliance: tuple[str, ...] = ()
     absent_consent: AbsentConsent = AbsentConsent.REFUSED
     feed: Feed | None = None
+    events_per_second: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
     @property
     def dataset(self) -> str:

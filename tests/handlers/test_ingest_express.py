@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from functions.ingest import handler
@@ -36,14 +37,15 @@ class Shop:
     """A room on fakes, and the express way into it."""
 
     pending_bytes: int = PENDING_BYTES
+    retailer: Retailer = DEMO
     store: FakeHotEvents = field(default_factory=FakeHotEvents)
     journal: FakeArrivals = field(default_factory=FakeArrivals)
     topic: FakePublisher = field(default_factory=FakePublisher)
 
     async def open(self) -> Shop:
         commit = GroupCommit(self.store, self.journal, self.topic, 0, self.pending_bytes)
-        door = Door(DEMO, Pseudonymiser("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="))
-        self.room = Room(Registry([DEMO]), {"demo": door}, {"demo": bytes(32)}, commit)
+        door = Door(self.retailer, Pseudonymiser("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="))
+        self.room = Room(Registry([self.retailer]), {"demo": door}, {"demo": bytes(32)}, commit)
 
         async def made() -> Room:
             return self.room
@@ -121,6 +123,19 @@ async def test_what_needs_a_word_is_left_to_the_handler_untouched(sent: bytes, h
 async def test_beyond_what_memory_should_hold_the_handler_says_so() -> None:
     shop = await Shop(pending_bytes=10).open()
     assert await shop.post(body(*EXAMPLES["valid"]), TEXT) is None
+
+
+async def test_beyond_its_allowance_the_handler_says_so() -> None:
+    shop = await Shop(retailer=msgspec.structs.replace(DEMO, events_per_second=1)).open()
+    sent = body(*EXAMPLES["valid"])
+    assert await shop.post(sent, TEXT) is not None
+    assert await shop.post(sent, TEXT) is None
+    texts = {name.decode(): value.decode() for name, value in TEXT.items()}
+    refused = await handler.answer(ask("POST", handler.PATH, sent, texts, f"key={KEY}"), shop.room, NOW)
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["retry-after"]) <= len(EXAMPLES["valid"])
+    assert refused.headers["access-control-allow-origin"] == PAGE
+    assert len(shop.store.rows) == len(EXAMPLES["valid"])
 
 
 async def test_other_targets_are_not_its_business_nor_any_before_the_room_is_made() -> None:
