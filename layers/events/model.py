@@ -7,6 +7,7 @@ a volume (fuel is sold by the millilitre in some tills), so it is any positive n
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
@@ -19,7 +20,10 @@ END = r"$(?!\n)"
 """Ends every pattern. `$` alone also holds before a line break, so the id «event-0001, line break» was taken, and was
 another event than `event-0001`."""
 
-Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}" + END)]
+_ID = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}" + END
+_is_id = re.compile(_ID).match
+
+Id = Annotated[str, Meta(pattern=_ID)]
 """Of a product, an order, a store, a decision: 1 to 64 characters that need no escaping anywhere."""
 
 EventId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{7,63}" + END)]
@@ -92,7 +96,9 @@ class BasketValidated(_Event, frozen=True, tag="BasketValidated"):
 class OrderLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One product of an order. `quantity` is absent where the till did not record it."""
 
-    product: Id
+    product: Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": _ID})]
+    """An `Id`; the order looks at those of all its lines at once."""
+
     paid: Amount
     quantity: Quantity | UnsetType = UNSET
     discount: Amount | UnsetType = UNSET
@@ -105,6 +111,18 @@ class OrderPaid(_Event, frozen=True, tag="OrderPaid"):
     total: Amount
     lines: Annotated[tuple[OrderLine, ...], Meta(min_length=1, max_length=500)]
     store: Id | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Raises:
+        ValueError: a line's product is no `Id`.
+        """
+        # A pattern costs 0.4 us a line, which is more than all else about it: 4 us of the 7 us of an order of twelve.
+        # Product numbers are letters and digits, with hardly an exception, and one look at all of them can tell.
+        products = "".join([line.product for line in self.lines])
+        if not (products.isascii() and products.isalnum()):
+            for number, line in enumerate(self.lines):
+                if not _is_id(line.product):
+                    raise ValueError(f"the product of line {number} does not match {_ID}")
 
 
 class OrderStatusUpdated(_Event, frozen=True, tag="OrderStatusUpdated"):
