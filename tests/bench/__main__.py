@@ -21,13 +21,16 @@ from typing import Any
 from emulators.processes import ProcessFailed
 from emulators.processes.sdk import NotInstalled
 from tests.bench import cooling, decisions, ingest, start
-from tests.bench.cores import Cores, TooFewCores
+from tests.bench.cores import Cores, Neighbours, TooFewCores, pin
 from tests.bench.measured import WrongRun
 from tests.bench.servers import INGEST, ROOT
 from tests.bench.setting import Effort, Outcome, Setting
 from tests.bench.table import Line, text
 
 RESULTS = Path(__file__).with_name("results")
+
+QUIET = 0.05
+"""The share of the cores that others may use before the reader is told."""
 
 PARTS: dict[str, Callable[[Setting], Outcome]] = {
     "ingest": ingest.on_null_sinks,
@@ -51,13 +54,17 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     lines: list[Line] = []
+    disturbed: dict[str, float] = {}
     try:
         with tempfile.TemporaryDirectory(prefix="gondola-bench-") as folder:
+            # The bench itself, too, leaves the server's core alone.
+            on = Cores.of_machine()
+            pin([os.getpid()], on.load)
             effort = Effort.quick() if given.quick else Effort(given.rounds)
             for part in given.only:
                 setting = Setting(
                     effort,
-                    Cores.of_machine(),
+                    on,
                     Path(folder) / part,
                     given.tree.resolve(),
                     _say,
@@ -65,8 +72,10 @@ def main(arguments: list[str]) -> int:
                     given.batches,
                 )
                 _say(f"{part} …")
+                neighbours = Neighbours(on)
                 outcome = PARTS[part](setting)
-                _keep(part, outcome, given.quick)
+                disturbed[part] = round(neighbours.share(), 3)
+                _keep(part, outcome, given.quick, disturbed[part])
                 lines += outcome.lines
     except (ProcessFailed, NotInstalled, TooFewCores, WrongRun) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -74,15 +83,19 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     print(json.dumps([_plain(line) for line in lines], indent=1) if given.json else text(lines))
+    worst = max(disturbed.values())
+    if worst > QUIET:
+        _say(f"Others used up to {worst:.0%} of these cores: costs are near the truth, throughput and waits are not.")
     return 0
 
 
-def _keep(part: str, outcome: Outcome, quick: bool) -> None:
+def _keep(part: str, outcome: Outcome, quick: bool, neighbours: float) -> None:
     RESULTS.mkdir(exist_ok=True)
     held = {
         "part": part,
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": quick,
+        "neighbours": neighbours,
         "machine": {"system": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()},
         "lines": [_plain(line) for line in outcome.lines],
         "figures": [asdict(figure) for figure in outcome.figures],

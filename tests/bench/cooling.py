@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -30,10 +29,10 @@ from layers.declarations.settings import Settings
 from layers.events.record import decode_lines, encode_record
 from layers.facts import FACTS
 from layers.stores.bigquery.writer import BigQueryFacts
-from tests.bench import cores, judged
-from tests.bench.measured import WrongRun
+from tests.bench import judged
+from tests.bench.measured import WrongRun, client
 from tests.bench.payloads import MIX, event
-from tests.bench.servers import PROJECT, ROOT
+from tests.bench.servers import PROJECT
 from tests.bench.setting import Outcome, Setting
 from tests.bench.stores import emulators
 from tests.bench.subjects import sample_cooling
@@ -109,12 +108,12 @@ async def _ours(errand: Errand, held: list[bytes]) -> tuple[float, float]:
 
 
 def _sample(errand: Errand, held: list[bytes]) -> tuple[float, float]:
-    client, dataset = _client(errand.values), f"{PROJECT}.{errand.dataset}"
+    writer, dataset = _client(errand.values), f"{PROJECT}.{errand.dataset}"
     for data in held[:_WARM_UP]:
-        sample_cooling.cool(client, dataset, data)
+        sample_cooling.cool(writer, dataset, data)
     began, used = time.perf_counter(), time.process_time()
     for data in held[_WARM_UP:]:
-        sample_cooling.cool(client, dataset, data)
+        sample_cooling.cool(writer, dataset, data)
     return time.process_time() - used, time.perf_counter() - began
 
 
@@ -149,7 +148,9 @@ def cooling(setting: Setting) -> Outcome:
             for way, events, packed in errands:
                 dataset = make_dataset(stores.host("bigquery"), PROJECT)
                 values = {**stores.values, settings.PROJECT: PROJECT}
-                figure = _run(Errand(way, values, dataset, events, packed), setting.cores.server)
+                errand = msgspec.json.encode(Errand(way, values, dataset, events, packed))
+                written = client("tests.bench.cooling", errand, setting.cores.server)
+                figure = msgspec.json.decode(written, type=Cooled)
                 stored = _rows(_client(values), dataset)
                 if stored != figure.rows:
                     raise WrongRun(f"cooling, {way}: {figure.rows} rows were written, {stored} are there.")
@@ -159,24 +160,10 @@ def cooling(setting: Setting) -> Outcome:
     return Outcome(judged.cooling_lines(best), list(figures))
 
 
-def _run(errand: Errand, core: int) -> Cooled:
-    command = [sys.executable, "-m", "tests.bench.cooling"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        try:
-            cores.pin([process.pid], core)
-            written, _ = process.communicate(msgspec.json.encode(errand))
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode != 0:
-        raise WrongRun("cooling failed; what it wrote stands above.")
-    return msgspec.json.decode(written, type=Cooled)
-
-
-def _rows(client: Any, dataset: str) -> int:
+def _rows(warehouse: Any, dataset: str) -> int:
     found = 0
     for table in FACTS:
-        (row,) = client.query(f"SELECT COUNT(*) FROM `{PROJECT}.{dataset}.{table.stored_as}`").result()
+        (row,) = warehouse.query(f"SELECT COUNT(*) FROM `{PROJECT}.{dataset}.{table.stored_as}`").result()
         found += row[0]
     return found
 

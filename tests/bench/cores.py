@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,3 +100,32 @@ def memory_mb(pids: list[int]) -> tuple[float, float]:
         found = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines[1:])}
         pss, rss = pss + found["Pss"], rss + found["Rss"]
     return pss / 1024, rss / 1024
+
+
+class Neighbours:
+    """How much of two cores everybody else has used since this was made: on a busy machine a cost is still near, what a
+    clock saw is not.
+    """
+
+    def __init__(self, cores: Cores) -> None:
+        self._cores = (cores.server, cores.load)
+        self._began, self._busy, self._own = time.monotonic(), self._busy_s(), self._own_s()
+
+    def share(self) -> float:
+        """From 0 to 1. Ask when every process of ours has ended: only then is its time known to be ours."""
+        theirs = self._busy_s() - self._busy - (self._own_s() - self._own)
+        return max(0.0, theirs / (len(self._cores) * (time.monotonic() - self._began)))
+
+    def _busy_s(self) -> float:
+        ticks = 0
+        for line in Path("/proc/stat").read_text().splitlines():
+            name, *fields = line.split()
+            if name in {f"cpu{core}" for core in self._cores}:
+                user, nice, system, _idle, _waiting, hard, soft, stolen = map(int, fields[:8])
+                ticks += user + nice + system + hard + soft + stolen
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    @staticmethod
+    def _own_s() -> float:
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(each.ru_utime + each.ru_stime for each in used)

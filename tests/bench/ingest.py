@@ -133,7 +133,7 @@ def _one(
     setting.say(
         f"  {batch:>2} a request, {served.name:<10} {figure.cpu_us:8.1f} µs/event {figure.per_s:9.0f} events/s  "
         f"p50 {figure.latency_ms['p50']:6.1f} p95 {figure.latency_ms['p95']:6.1f} ms  "
-        f"cores: server {figure.busy:4.0%}, others {figure.other_busy:4.0%}"
+        f"cores: server {figure.busy:4.0%}, load and stores {figure.other_busy:4.0%}"
     )
     return figure
 

@@ -51,6 +51,7 @@ def ingest_lines(figures: Sequence[Figure], small: Sequence[Figure] = ()) -> lis
         if events == 1 and "noop" in servers:
             share = _ratio(ours, least_cpu(figures, "noop", events))
             lines.append(at_most(part, "CPU: ours is … times a no-op's", share, "times", _OF_A_NOOP))
+        lines.append(Line(part, "a second of CPU holds", 1e6 / ours, "events"))
         seen, wanted = most_per_s(figures, "ours", events), _EVENTS_PER_S.get(events)
         lines.append(Line(part, "seen on one core", seen, "events/s", wanted, "at least" if wanted else ""))
     for figure in small:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from emulators.processes import tail
 from tests.bench import cores
 from tests.bench.load import Order, Report
 from tests.bench.servers import ROOT, Served
+
+_TETHER = ROOT / "emulators" / "processes" / "tether.py"
 
 
 class WrongRun(RuntimeError):
@@ -69,23 +72,33 @@ def order(served: Served, retailer: str, **more: object) -> Order:
     )
 
 
+def client(module: str, written: bytes, core: int) -> bytes:
+    """What a module of the bench prints, given this on its standard input; in a process of its own, on that core, which
+    ends with this one.
+
+    Raises:
+        WrongRun: it failed.
+    """
+    command = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), "9", sys.executable, "-m", module]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            cores.pin([process.pid], core)
+            answered, _ = process.communicate(written)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode != 0:
+        raise WrongRun(f"{module} failed; what it wrote stands above.")
+    return answered
+
+
 def load(given: Order, served: Served, core: int) -> Figure:
     """Carries an order out, in a process of its own on that core.
 
     Raises:
         WrongRun: an answer was not 2xx, or nothing was acknowledged.
     """
-    command = [sys.executable, "-m", "tests.bench.load"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        try:
-            cores.pin([process.pid], core)
-            written, _ = process.communicate(msgspec.json.encode(given))
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode != 0:
-        raise WrongRun(f"the load on {served.name} failed; what it wrote stands above.")
-    report = msgspec.json.decode(written, type=Report)
+    report = msgspec.json.decode(client("tests.bench.load", msgspec.json.encode(given), core), type=Report)
     refused = {status: count for status, count in report.answers.items() if not status.startswith("2")}
     if refused or not report.acknowledged:
         raise WrongRun(
