@@ -71,7 +71,7 @@ def census(values: Settings, retailer: Retailer, now: datetime) -> tuple[int, in
 
 async def _rows(wire: BigtableWire, prefix: bytes, only: Any = None) -> AsyncIterator[tuple[bytes, list[Cell]]]:
     end = prefix_end(prefix) if prefix else b"\xff"
-    async for row in wire.read(prefix, end, only, scan=True):
+    async for row in wire.read(prefix, end, only):
         yield row
 
 

@@ -24,8 +24,8 @@ from layers.tree.folding import key_of
 from layers.tree.state import encode_state
 from layers.tree.tree import Tree
 
-AT_ONCE = 16
-"""Shoppers read at the same time: enough to hide the store's latency, few enough for one connection."""
+AT_ONCE = 100
+"""Shoppers read at the same time: those of a full message, whose reads travel together (`stores.bigtable.together`)."""
 
 ROUNDS = 5
 """How often a shopper is read again after another message's decision came first."""

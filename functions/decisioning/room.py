@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.retailers import Registry
+from layers.shell.settle import settle
 from layers.stores.bigtable.port import HotEvents, ShopperRows
 from layers.stores.firestore.port import Documents
 from layers.stores.pubsub.port import Publisher
@@ -32,7 +33,7 @@ async def make() -> Room:
 
     values = Settings.of_process()
     documents = FirestoreDocuments.of(values)
-    return Room(
+    made = Room(
         Registry.of_environment(values.values, settings.RETAILER_PREFIX),
         BigtableHotEvents.of(values),
         BigtableShopperRows.of(values),
@@ -40,3 +41,5 @@ async def make() -> Room:
         PublishedTrees(documents, time.monotonic),
         PubsubPublisher.of(values, "decisions"),
     )
+    settle()
+    return made

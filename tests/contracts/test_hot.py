@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -55,6 +56,33 @@ async def test_not_before_and_limit(hot_events: HotEvents, retailer: Retailer) -
     found = await hot_events.newest_first(retailer, ANNE, now=NOW, not_before=not_before)
     assert [record.event.id for record in found] == ["event-000", "event-001", "event-002", "event-003"]
     assert len(await hot_events.newest_first(retailer, ANNE, now=NOW, limit=2)) == 2
+
+
+async def test_many_readers_at_once_get_each_their_own(hot_events: HotEvents, retailer: Retailer) -> None:
+    shoppers = ["01" + f"{n:032x}" for n in range(150)]
+    wanted = {who: [f"event-{who[-4:]}-{m}" for m in range(n % 4)] for n, who in enumerate(shoppers)}
+    await hot_events.write([hot(retailer, who, added(m, id)) for who in shoppers for m, id in enumerate(wanted[who])])
+
+    async def read(who: str, minutes: float, limit: int) -> list[str]:
+        not_before = NOW - timedelta(minutes=minutes)
+        found = await hot_events.newest_first(retailer, who, now=NOW, not_before=not_before, limit=limit)
+        return [record.event.id for record in found]
+
+    asked = [(who, minutes, limit) for who in shoppers for minutes, limit in ((9, 100), (1, 100), (9, 1))]
+    found = await asyncio.gather(*(read(*one) for one in asked))
+    assert found == [wanted[who][: int(minutes) + 1][:limit] for who, minutes, limit in asked]
+
+
+async def test_readers_who_find_much_at_once_still_find_all_of_it(hot_events: HotEvents, retailer: Retailer) -> None:
+    counts = {ANNE: 1500, BERT: 700, CARL: 1}
+    await hot_events.write(
+        [hot(retailer, who, added(n / 60, f"event-{n:04d}")) for who, count in counts.items() for n in range(count)]
+    )
+    not_before = NOW - timedelta(hours=1)
+    reads = [
+        hot_events.newest_first(retailer, who, now=NOW, not_before=not_before, limit=1600) for who in (CARL, BERT, ANNE)
+    ]
+    assert [len(found) for found in await asyncio.gather(*reads)] == [1, 700, 1500]
 
 
 async def test_a_reader_never_sees_what_the_contract_has_expired(hot_events: HotEvents, retailer: Retailer) -> None:
@@ -112,6 +140,15 @@ async def test_state_is_written_only_over_what_was_read(shopper_rows: ShopperRow
     assert (await shopper_rows.read(retailer.id, ANNE)).state == b"one"
     assert await shopper_rows.swap_state(retailer.id, ANNE, b"one", b"two")
     assert (await shopper_rows.read(retailer.id, ANNE)).state == b"two"
+
+
+async def test_many_rows_read_at_once_are_each_their_own(shopper_rows: ShopperRows, retailer: Retailer) -> None:
+    shoppers = ["01" + f"{n:032x}" for n in range(150)]
+    await shopper_rows.write_parameters(retailer.id, [(who, who.encode()) for who in shoppers[::2]], 1000)
+    asked = [*shoppers, *reversed(shoppers)]
+    found = await asyncio.gather(*(shopper_rows.read(retailer.id, who) for who in asked))
+    there = set(shoppers[::2])
+    assert found == [ShopperRow(parameters=who.encode()) if who in there else ShopperRow() for who in asked]
 
 
 async def test_the_newest_consent_and_parameters_win_in_any_order(

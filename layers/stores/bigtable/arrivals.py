@@ -92,7 +92,7 @@ class BigtableArrivals:
         first, last = minute_key(retailer_id, start), minute_key(retailer_id, end)
         if first >= last:
             return
-        async for _, cells in self._wire.read(first, last, scan=True):
+        async for _, cells in self._wire.read(first, last):
             yield keys_of(retailer_id, ((cell.qualifier, cell.value) for cell in cells))
 
     async def _places(self, retailer_id: str, shoppers: Sequence[str]) -> AsyncIterator[tuple[bytes, list[bytes]]]:
@@ -101,7 +101,7 @@ class BigtableArrivals:
         for first in range(0, len(shoppers), _SHOPPERS_A_FILTER):
             among = "|".join(map(re.escape, shoppers[first : first + _SHOPPERS_A_FILTER])).encode()
             named = chain(RowFilter(column_qualifier_regex_filter=among), RowFilter(strip_value_transformer=True))
-            async for key, cells in self._wire.read(prefix, prefix_end(prefix), named, scan=True):
+            async for key, cells in self._wire.read(prefix, prefix_end(prefix), named):
                 yield key, [cell.qualifier for cell in cells]
 
     async def count_shoppers(self, retailer_id: str, shoppers: Sequence[str]) -> int:
@@ -126,7 +126,7 @@ class BigtableArrivals:
         prefix = f"{retailer_id}{KEY_SEPARATOR}".encode()
         end = prefix_end(prefix) if before is None else minute_key(retailer_id, before)
         keys_only = chain(RowFilter(cells_per_row_limit_filter=1), RowFilter(strip_value_transformer=True))
-        async for key, _ in self._wire.read(prefix, end, keys_only, scan=True):
+        async for key, _ in self._wire.read(prefix, end, keys_only):
             yield key
 
     async def delete(self, keys: Sequence[bytes]) -> None:

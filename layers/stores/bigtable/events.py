@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 
@@ -11,13 +12,18 @@ from layers.events.record import Record, decode_record, milliseconds, row_key, r
 from layers.retailers import Retailer, RetentionClass
 from layers.stores.bigtable.messages import RowFilter
 from layers.stores.bigtable.port import HotEvent, Unavailable
-from layers.stores.bigtable.wire import BigtableWire, chain, delete_row, prefix_end
+from layers.stores.bigtable.together import Together
+from layers.stores.bigtable.wire import BigtableWire, Row, chain, delete_row, prefix_end
 from layers.stores.channel import open_channel
 from layers.stores.tables import EVENTS
 
 QUALIFIER = b"e"
 _DELETE_BATCH = 1000
 _READ_BATCH = 1000
+_SHARED_ROWS = 2000
+"""Of all shoppers in one call together."""
+
+_LATEST = RowFilter(cells_per_column_limit_filter=1)
 
 
 def within_contract(record: Record, retailer: Retailer, now: datetime) -> bool:
@@ -44,6 +50,7 @@ class BigtableHotEvents:
 
     def __init__(self, wire: BigtableWire) -> None:
         self._wire = wire
+        self._newest = Together(self._newest_of_all)
 
     @classmethod
     def of(cls, values: Settings) -> BigtableHotEvents:
@@ -58,16 +65,26 @@ class BigtableHotEvents:
     async def newest_first(
         self, retailer: Retailer, shopper: str, *, now: datetime, not_before: datetime | None = None, limit: int = 1000
     ) -> list[Record]:
-        start, end = newest_range(retailer.id, shopper, not_before)
-        latest = RowFilter(cells_per_column_limit_filter=1)
-        found = [decode_record(cells[0].value) async for _, cells in self._wire.read(start, end, latest, limit)]
-        return [record for record in found if within_contract(record, retailer, now)]
+        wanted = newest_range(retailer.id, shopper, not_before)
+        # From the beginning of time, a shopper's events may be many: such a read shares its call with no other.
+        found = await self._newest(wanted) if not_before is not None else None
+        if found is None:
+            found = await self._wire.read_ranges([wanted], _LATEST, limit)
+        records = [decode_record(cells[0].value) for _, cells in found[:limit]]
+        return [record for record in records if within_contract(record, retailer, now)]
+
+    async def _newest_of_all(self, ranges: Sequence[tuple[bytes, bytes]]) -> list[list[Row] | None]:
+        """Of each range its rows; None where they may not be all."""
+        rows = await self._wire.read_ranges(ranges, _LATEST, _SHARED_ROWS)
+        if len(rows) == _SHARED_ROWS:
+            return [None] * len(ranges)
+        keys = [key for key, _ in rows]
+        return [rows[bisect_left(keys, start) : bisect_left(keys, end)] for start, end in ranges]
 
     async def lines(self, retailer: Retailer, keys: Sequence[bytes], *, now: datetime) -> dict[bytes, bytes]:
         found: dict[bytes, bytes] = {}
-        latest = RowFilter(cells_per_column_limit_filter=1)
         for first in range(0, len(keys), _READ_BATCH):
-            async for key, cells in self._wire.read_keys(keys[first : first + _READ_BATCH], latest):
+            async for key, cells in self._wire.read_keys(keys[first : first + _READ_BATCH], _LATEST):
                 if kept_still(cells[0].family, cells[0].at_ms, retailer, now):
                     found[key] = cells[0].value
         return found
@@ -98,7 +115,7 @@ class BigtableHotEvents:
         if family is not None:
             filters.insert(0, RowFilter(family_name_regex_filter=family))
         start = prefix.encode()
-        async for key, _ in self._wire.read(start, prefix_end(start), chain(*filters), scan=True):
+        async for key, _ in self._wire.read(start, prefix_end(start), chain(*filters)):
             yield key
 
     async def delete(self, keys: Sequence[bytes]) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from hashlib import blake2b
 
 from layers.declarations import settings
 from layers.declarations.settings import Settings
+from layers.stores.bigtable.cells import Cell
 from layers.stores.bigtable.events import delete_rows
 from layers.stores.bigtable.messages import RowFilter
 from layers.stores.bigtable.port import ShopperRow, Unavailable
+from layers.stores.bigtable.together import Together
 from layers.stores.bigtable.wire import BigtableWire, chain, delete_family, delete_row, prefix_end, set_cell
 from layers.stores.channel import open_channel
 from layers.stores.tables import CONSENT, PARAMETERS, SHOPPERS, STATE
@@ -20,6 +22,7 @@ _STATE_AT_MS = 0
 """The state is one cell that is written over: no version of it is worth keeping, none waits for garbage collection."""
 
 _WRITE_BATCH = 500
+_DOCUMENTS = chain(RowFilter(column_qualifier_regex_filter=DOCUMENT), RowFilter(cells_per_column_limit_filter=1))
 
 
 def shopper_key(retailer_id: str, shopper: str) -> bytes:
@@ -31,11 +34,17 @@ def digest(state: bytes) -> bytes:
     return blake2b(state, digest_size=16).digest()
 
 
+def _shopper_row(cells: Iterable[Cell]) -> ShopperRow:
+    found = {cell.family: cell.value for cell in cells}
+    return ShopperRow(found.get(PARAMETERS), found.get(STATE), found.get(CONSENT))
+
+
 class BigtableShopperRows:
     """Passes `tests/contracts/test_hot.py` together with its fake."""
 
     def __init__(self, wire: BigtableWire) -> None:
         self._wire = wire
+        self._documents = Together(self._documents_of_all)
 
     @classmethod
     def of(cls, values: Settings) -> BigtableShopperRows:
@@ -44,12 +53,11 @@ class BigtableShopperRows:
         return cls(BigtableWire(channel, values[settings.hot_table(SHOPPERS)], profile="shoppers"))
 
     async def read(self, retailer_id: str, shopper: str) -> ShopperRow:
-        key = shopper_key(retailer_id, shopper)
-        documents = chain(RowFilter(column_qualifier_regex_filter=DOCUMENT), RowFilter(cells_per_column_limit_filter=1))
-        async for _, cells in self._wire.read(key, key, documents):
-            found = {cell.family: cell.value for cell in cells}
-            return ShopperRow(found.get(PARAMETERS), found.get(STATE), found.get(CONSENT))
-        return ShopperRow()
+        return await self._documents(shopper_key(retailer_id, shopper))
+
+    async def _documents_of_all(self, keys: Sequence[bytes]) -> list[ShopperRow]:
+        rows = {key: cells async for key, cells in self._wire.read_keys(sorted(set(keys)), _DOCUMENTS)}
+        return [_shopper_row(rows.get(key, ())) for key in keys]
 
     async def swap_state(self, retailer_id: str, shopper: str, known: bytes | None, state: bytes) -> bool:
         write = [
@@ -98,7 +106,7 @@ class BigtableShopperRows:
     async def keys(self, retailer_id: str) -> AsyncIterator[bytes]:
         prefix = f"{retailer_id}#".encode()
         keys_only = chain(RowFilter(cells_per_row_limit_filter=1), RowFilter(strip_value_transformer=True))
-        async for key, _ in self._wire.read(prefix, prefix_end(prefix), keys_only, scan=True):
+        async for key, _ in self._wire.read(prefix, prefix_end(prefix), keys_only):
             yield key
 
     async def delete(self, keys: Sequence[bytes]) -> None:

@@ -31,6 +31,9 @@ _SCAN_TIMEOUT_S = 600.0
 Entry = tuple[bytes, list[Any]]
 """A row key and the mutations of that row."""
 
+Row = tuple[bytes, list[Cell]]
+"""A row key and the cells that were asked for."""
+
 NewCell = tuple[bytes, str, int, bytes]
 """Row key, family, time in whole ms, value."""
 
@@ -160,24 +163,30 @@ class BigtableWire:
                 raise Unavailable(f"MutateRows: {error.code().name}") from None
         return done
 
-    async def read(
-        self, start: bytes, end: bytes, row_filter: Any = None, limit: int = 0, scan: bool = False
-    ) -> AsyncIterator[tuple[bytes, list[Cell]]]:
-        """Rows from `start` up to, not including, `end`.
+    async def read(self, start: bytes, end: bytes, row_filter: Any = None) -> AsyncIterator[Row]:
+        """Rows from `start` up to, not including, `end`, however many.
 
         Raises:
             Unavailable: also in the middle; what came is then not all.
         """
         request = self._read_request(row_filter)
-        request.rows_limit = limit
-        if start == end:
-            request.rows.row_keys.append(start)
-        else:
-            request.rows.row_ranges.add(start_key_closed=start, end_key_open=end)
-        async for row in self._rows(request, _SCAN_TIMEOUT_S if scan else self._timeout_s):
+        request.rows.row_ranges.add(start_key_closed=start, end_key_open=end)
+        async for row in self._rows(request, _SCAN_TIMEOUT_S):
             yield row
 
-    async def read_keys(self, keys: Sequence[bytes], row_filter: Any = None) -> AsyncIterator[tuple[bytes, list[Cell]]]:
+    async def read_ranges(self, ranges: Iterable[tuple[bytes, bytes]], row_filter: Any, limit: int) -> list[Row]:
+        """The first `limit` rows of these ranges (each from, and up to but not including), in the order of their keys.
+
+        Raises:
+            Unavailable
+        """
+        request = self._read_request(row_filter)
+        request.rows_limit = limit
+        for start, end in ranges:
+            request.rows.row_ranges.add(start_key_closed=start, end_key_open=end)
+        return [row async for row in self._rows(request, self._timeout_s)]
+
+    async def read_keys(self, keys: Sequence[bytes], row_filter: Any = None) -> AsyncIterator[Row]:
         """Those of these rows that are there, in the order of their keys.
 
         Raises:
@@ -197,7 +206,7 @@ class BigtableWire:
             request.filter.CopyFrom(row_filter)
         return request
 
-    async def _rows(self, request: Any, timeout: float) -> AsyncIterator[tuple[bytes, list[Cell]]]:
+    async def _rows(self, request: Any, timeout: float) -> AsyncIterator[Row]:
         rows = RowAssembler()
         try:
             async for response in self._read_rows(request, timeout=timeout, metadata=self._metadata):
