@@ -1,8 +1,8 @@
 """Reads that are asked for at the same moment travel in one call.
 
 A call costs 100 to 250 us, a row in it about 30. A message about 100 shoppers asks for 100 rows at the same moment: a
-decision costs 0.27 ms instead of 0.66. Who asks need not know of the others, and waits for none of them: a moment is one
-turn of the loop. Owns no key and no row.
+decision costs 0.27 ms instead of 0.66. Who asks need not know of the others, and waits for none of them: a moment is
+one turn of the loop. Owns no key and no row.
 """
 
 from __future__ import annotations
