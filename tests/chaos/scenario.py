@@ -1,0 +1,195 @@
+"""A scenario: a name, what it proves, and what it does. And what a scenario finds at hand while it runs.
+
+Does not own the judgement (`verdict`) nor the order in which scenarios run (`course`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from layers.privacy.pseudonym import Pseudonymiser
+from tests.chaos.ledger import Batch, Ledger
+from tests.chaos.load import PATIENCE_S, RETRY_S, Load, at_once
+from tests.chaos.site import UNDER_TEST, Site
+from tests.chaos.steering import Steering
+from tests.chaos.verdict import Evidence, Report, expected_facts, judge
+from tests.chaos.wares import Wares
+from tests.chaos.witnesses import Analyst, Ear, eventually, journalled, stored
+
+Do = Callable[["Run"], None]
+T = TypeVar("T")
+
+PATIENCE_AFTER_ERROR_S = 10.0
+"""How long the rest is waited for when a scenario has failed already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    name: str
+    proves: str
+    do: Do
+
+
+SCENARIOS: dict[str, Scenario] = {}
+"""By name, in the order in which they run."""
+
+
+def scenario(name: str) -> Callable[[Do], Do]:
+    """Registers a scenario; its docstring says what it proves."""
+
+    def register(do: Do) -> Do:
+        SCENARIOS[name] = Scenario(name, inspect.cleandoc(do.__doc__ or ""), do)
+        return do
+
+    return register
+
+
+class Run:
+    """One scenario on a site.
+
+    Attributes:
+        chance: drawn from the seed; the same seed breaks the same things in the same order, though the machine decides
+            what was on its way at that moment.
+        told: what the final line says beside the numbers.
+    """
+
+    def __init__(
+        self, site: Site, ear: Ear, name: str, seed: int, long: bool, say: Callable[[str], None] = lambda _line: None
+    ) -> None:
+        self.site, self.name, self.long = site, name, long
+        self._ear, self._say = ear, say
+        self.prefix = f"{name}-"
+        self.chance = random.Random(f"{name}{seed}")
+        self.seed = seed
+        self.wares = Wares(self.prefix, seed)
+        self.ledger = Ledger()
+        self.told: list[str] = []
+        self._once = False
+        self._analyst = Analyst(site.values, site.retailer.dataset)
+        self._patience_s = PATIENCE_S
+
+    def undergo(self) -> None:
+        """What the scenario does, from its first event on. An error is a fault of the report."""
+        logged = {function: len(self.site.log(function)) for function in UNDER_TEST}
+        try:
+            SCENARIOS[self.name].do(self)
+        except Exception as error:
+            self._patience_s = PATIENCE_AFTER_ERROR_S
+            self.ledger.complaints.append(f"the scenario did not end: {type(error).__name__}: {error}")
+        for function, length in logged.items():
+            self.check("Traceback" not in self.site.log(function)[length:], f"a traceback in the log of {function}")
+
+    # -- what a scenario does with it
+
+    def of(self, long: int, short: int) -> int:
+        """How many, in the long and in the short form."""
+        return long if self.long else short
+
+    def say(self, text: str) -> None:
+        self._say(f"{self.name}: {text}")
+
+    def proxy(self, store: str) -> Steering:
+        return self.site.proxies[store]
+
+    def load(
+        self,
+        make: Callable[[], Batch] | None = None,
+        clients: int = 4,
+        pause_s: float = 0.03,
+        allowed: Iterable[int] = (204, 503),
+        batches: int = 0,
+        retry_s: float = RETRY_S,
+        attempts: int = 0,
+    ) -> Load:
+        """See `Load`."""
+        address, made = self.site.stack.address("ingest"), make or self.wares.batch
+        target = self.site.post_to
+        return Load(address, target, self.ledger, made, clients, pause_s, allowed, batches, retry_s, attempts)
+
+    def at_once(
+        self,
+        batches: Sequence[Batch],
+        allowed: Iterable[int] = (204, 503),
+        headers: Mapping[str, str] | None = None,
+    ) -> list[int]:
+        """Posts each batch once, all at the same time; their statuses."""
+        address = self.site.stack.address("ingest")
+        return at_once(address, self.site.post_to, batches, self.ledger, allowed, headers)
+
+    def more(self, events: int) -> None:
+        """Waits until so many more events are acknowledged: what is broken now is broken under load."""
+        goal = len(self.ledger.acknowledged) + events
+        self.until("events acknowledged", lambda: len(self.ledger.acknowledged), lambda seen: seen >= goal)
+
+    def more_answers(self, status: int, many: int = 1) -> None:
+        """Waits until so many more requests were answered with this status."""
+        goal = self.ledger.statuses[status] + many
+        self.until(f"answers {status}", lambda: self.ledger.statuses[status], lambda seen: seen >= goal)
+
+    def until(
+        self,
+        what: str,
+        look: Callable[[], T],
+        holds: Callable[[T], bool] = bool,
+        every_s: float = 0.05,
+    ) -> None:
+        eventually(f"{self.name}: {what}", look, holds, self._patience_s, every_s)
+
+    def check(self, holds: bool, fault: str) -> None:
+        """Writes a fault down where something does not hold; the scenario goes on."""
+        if not holds:
+            self.ledger.complaints.append(fault)
+
+    def published_once(self) -> None:
+        """Nothing of this scenario may have been published twice."""
+        self._once = True
+
+    @contextlib.contextmanager
+    def unharmed(self, function: str) -> Iterator[None]:
+        """The function's processes must be the same after the block: it did not crash."""
+        before = self.site.pids(function)
+        yield
+        self.check(self.site.pids(function) == before, f"{function} crashed and was started anew")
+
+    # -- how it ends
+
+    def settled(self) -> Report:
+        """Waits until what was begun has come everywhere, then judges. What never comes is a fault of the report."""
+        with contextlib.suppress(AssertionError):
+            self.until("published", lambda: self.ledger.acknowledged - self._ear.heard(self.prefix).keys(), _none)
+            self.until("cooled", self._not_cooled, _none, every_s=0.5)
+            self.until("decided", self._not_decided, _none, every_s=0.5)
+        undecided = self._not_decided()
+        self.check(not undecided, f"{len(undecided)} stored and without a decision")
+        evidence = Evidence(
+            stored(self.site.values, self.prefix),
+            self._ear.heard(self.prefix),
+            self._analyst.facts(self.prefix),
+            journalled(self.site.values, self.prefix),
+            self._analyst.delivered(self.prefix),
+        )
+        pseudonym = Pseudonymiser(self.site.stack.secret("pseudonym-key", "demo"))
+        report = judge(self.name, self.ledger, evidence, pseudonym)
+        if self._once and report.republished:
+            report.faults.append(f"{report.republished} published again")
+        report.told = "; ".join(self.told)
+        return report
+
+    def _not_cooled(self) -> int:
+        """Rows of facts that have not come yet."""
+        rows = sum(expected_facts(stored(self.site.values, self.prefix)).values())
+        missing = rows - self._analyst.delivered(self.prefix)
+        # Copies may hide what is missing: only the views count each once.
+        return missing if missing > 0 else rows - sum(self._analyst.facts(self.prefix).values())
+
+    def _not_decided(self) -> set[str]:
+        return stored(self.site.values, self.prefix).keys() - self._analyst.decided(self.prefix)
+
+
+def _none(seen: object) -> bool:
+    return not seen

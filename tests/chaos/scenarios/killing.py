@@ -1,0 +1,45 @@
+"""Functions that end under load: killed, and asked to stop."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.chaos.scenario import Run, scenario
+from tests.chaos.site import UNDER_TEST
+
+BETWEEN = 60
+"""Events acknowledged between two blows, so that each falls under load."""
+
+
+def _blows(run: Run) -> list[str]:
+    blows = [function for function in UNDER_TEST for _ in range(run.of(10, 2))]
+    run.chance.shuffle(blows)
+    run.told.append(", ".join(f"{name} {count} times" for name, count in Counter(blows).items()))
+    return blows
+
+
+@scenario("sigkill")
+def killed(run: Run) -> None:
+    """SIGKILL to ingest, cooling and decisioning under load, in a drawn order: nothing acknowledged is lost, and no
+    fact stands twice, though requests and pushes are cut off in the middle and come again."""
+    with run.load():
+        for number, function in enumerate(_blows(run), start=1):
+            run.more(BETWEEN)
+            run.site.kill(function)
+            run.site.serve(function)
+            run.say(f"blow {number}, {function}; {len(run.ledger.acknowledged)} acknowledged")
+        run.more(BETWEEN)
+
+
+@scenario("sigterm")
+def asked_to_stop(run: Run) -> None:
+    """SIGTERM likewise, as Cloud Run sends it: a function finishes what it has begun. So nothing is lost, and no event
+    is published twice, since no answer of work that was done is withheld."""
+    with run.load():
+        for number, function in enumerate(_blows(run), start=1):
+            run.more(BETWEEN)
+            run.site.ask_to_stop(function)
+            run.site.serve(function)
+            run.say(f"blow {number}, {function}; {len(run.ledger.acknowledged)} acknowledged")
+        run.more(BETWEEN)
+    run.published_once()

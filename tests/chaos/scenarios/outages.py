@@ -1,0 +1,84 @@
+"""Stores that are not there: stopped, and standing still."""
+
+from __future__ import annotations
+
+from tests.chaos.scenario import Run, scenario
+
+MANY = 60
+"""Events acknowledged, or requests refused, before something changes again."""
+
+
+@scenario("bigtable-down")
+def bigtable_down(run: Run) -> None:
+    """Pub/Sub up and Bigtable down: every request is answered 503 and nothing at all is published, so what is published
+    is always stored. When Bigtable is back, all that was refused is taken."""
+    with run.load():
+        for _ in range(run.of(5, 1)):
+            run.more(MANY)
+            with run.proxy("bigtable").down():
+                run.more_answers(503, run.of(MANY, 20))
+                published = _published(run)
+                run.more_answers(503, run.of(MANY, 20))
+                run.check(_published(run) == published, "published while Bigtable was down")
+            run.say(f"Bigtable is back; {run.ledger.statuses[503]} requests refused so far")
+        run.more(MANY)
+
+
+@scenario("pubsub-down")
+def pubsub_down(run: Run) -> None:
+    """Bigtable up and Pub/Sub down: events are stored and nothing is acknowledged, since nobody would hear of them.
+    When Pub/Sub is back, the repetition of each is acknowledged, and it is still one event."""
+    with run.load():
+        for _ in range(run.of(5, 1)):
+            run.more(MANY)
+            with run.proxy("pubsub").down():
+                run.more_answers(503, run.of(MANY, 20))
+                acknowledged = len(run.ledger.acknowledged)
+                run.more_answers(503, run.of(MANY, 20))
+                run.check(len(run.ledger.acknowledged) == acknowledged, "acknowledged while Pub/Sub was down")
+            run.say(f"Pub/Sub is back; {run.ledger.statuses[503]} requests refused so far")
+        run.more(MANY)
+
+
+def _published(run: Run) -> int:
+    return run.proxy("pubsub").seen().calls.get("Publish", 0)
+
+
+@scenario("bigquery-down")
+def bigquery_down(run: Run) -> None:
+    """BigQuery down under load: ingest goes on as if nothing were, cooling refuses its pushes, and when BigQuery is
+    back all of them come again."""
+    with run.load(allowed=(204,)):
+        for _ in range(run.of(5, 1)):
+            run.more(MANY)
+            with run.proxy("bigquery_storage").down():
+                run.more(run.of(5 * MANY, 2 * MANY))
+            run.say(f"BigQuery is back; {len(run.ledger.acknowledged)} acknowledged")
+        run.more(MANY)
+
+
+@scenario("paused")
+def paused(run: Run) -> None:
+    """Each emulator in turn stands still under load (SIGSTOP): connections stay, nothing answers. Calls end by their
+    deadlines, clients are told to come again, and when it goes on nothing is lost and nothing doubled."""
+    stores = ["bigtable", "pubsub", "bigquery", "firestore"] * run.of(3, 1)
+    run.chance.shuffle(stores)
+    run.told.append(", ".join(stores))
+    with run.load():
+        for store in stores:
+            run.more(MANY)
+            with run.site.paused(store):
+                run.say(f"{store} stands still; {len(run.ledger.acknowledged)} acknowledged")
+                if store in ("bigquery", "firestore"):
+                    run.more(MANY)
+                elif run.long:
+                    run.more_answers(503)
+                else:
+                    _called(run, store)
+        run.more(MANY)
+
+
+def _called(run: Run, store: str) -> None:
+    """Waits until the store that stands still was called: the short form does not wait for the deadline."""
+    calls = sum(run.proxy(store).seen().calls.values())
+    run.until("a call", lambda: sum(run.proxy(store).seen().calls.values()) > calls)
