@@ -141,7 +141,7 @@ def cooling(setting: Setting) -> Outcome:
     WrongRun: BigQuery holds another number of rows than were written.
     """
     figures = []
-    few = setting.effort.rounds == 1
+    few = setting.effort.short
     errands: list[tuple[str, int, int]] = [("ours", 4_000 if few else 20_000, 100), ("sample", 40 if few else 200, 1)]
     with emulators(("bigquery",), setting.cores.load, setting.folder) as stores:
         for _ in range(setting.effort.rounds):

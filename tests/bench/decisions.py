@@ -158,8 +158,7 @@ async def _measured(setting: Setting, sides: list[Side], values: dict[str, str])
     source = (ROOT / _TREE).read_text()
     await publish(FirestoreDocuments.of(held), RETAILER.id, read_yaml(source), source)
     shop = Shop(BigtableHotEvents.of(held), BigtableShopperRows.of(held), pseudonymise)
-    quick = setting.effort.rounds == 1
-    shoppers, events = (3, 8) if quick else (12, 25)
+    shoppers, events = (3, 8) if setting.effort.short else (12, 25)
     found: list[Decided] = []
     for round_ in range(setting.effort.rounds + 1):
         nodes: dict[str, list[str]] = {}

@@ -125,7 +125,7 @@ def _one(
         events=batch,
         connections=connections,
         warm_up_s=effort.warm_up_s,
-        measure_s=effort.measure_s if per_s is None else max(effort.measure_s, _STEADY_S if effort.rounds > 1 else 0),
+        measure_s=effort.measure_s if per_s is None or effort.short else _STEADY_S,
         mix=mix,
         per_s=per_s,
     )

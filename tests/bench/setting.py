@@ -13,15 +13,16 @@ from tests.bench.table import Line
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long each load lasts, and how many rounds of them there are."""
+    """How long each load lasts, and how many rounds of them there are. `short` where that only shows that it works."""
 
     rounds: int = 3
     warm_up_s: float = 1.0
     measure_s: float = 3.0
+    short: bool = False
 
     @classmethod
     def quick(cls) -> Effort:
-        return cls(1, 0.5, 1.0)
+        return cls(1, 0.5, 1.0, short=True)
 
 
 @dataclass(frozen=True, slots=True)
