@@ -1,0 +1,31 @@
+"""Both doors, started once a session: the one that takes the express way where it can, and the ordinary one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fuzz.door import Door, open_door
+
+
+@pytest.fixture(scope="session")
+def express_door(
+    bigtable_emulator: str, pubsub_emulator: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Door]:
+    with open_door("express", bigtable_emulator, pubsub_emulator, tmp_path_factory.mktemp("door"), True) as door:
+        yield door
+
+
+@pytest.fixture(scope="session")
+def ordinary_door(
+    bigtable_emulator: str, pubsub_emulator: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Door]:
+    with open_door("ordinary", bigtable_emulator, pubsub_emulator, tmp_path_factory.mktemp("door"), False) as door:
+        yield door
+
+
+@pytest.fixture(params=["express_door", "ordinary_door"])
+def door(request: pytest.FixtureRequest) -> Door:
+    found: Door = request.getfixturevalue(request.param)
+    return found
