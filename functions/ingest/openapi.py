@@ -145,6 +145,7 @@ def _problem(status: int, description: str, *kinds: str, text: bool = False, **h
 
 
 _TEXT: Json = {"text/plain": {"schema": {"type": "string"}}}
+_RETRY_AFTER: Json = {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}
 _WRONG_METHOD = _problem(
     405,
     "Another method than those of this path.",
@@ -178,13 +179,20 @@ _POST_ANSWERS: Json = {
     "408": {"description": "The request took too long to arrive; the connection is closed.", "content": _TEXT},
     "413": _problem(413, f"More than {MAX_BODY_BYTES} bytes.", "body-too-large"),
     "415": _problem(415, "Another content type, or a compressed body.", "content-type", "content-encoding"),
-    "429": {"description": "Cloud Run has no room for another request just now. Send the same request again."},
+    "429": _problem(
+        429,
+        "More events at once than one instance takes of this retailer, or, as text, than may wait on one connection. "
+        "Cloud Run itself answers so, without a document, when no instance has room. Send the same request again.",
+        "too-many-events",
+        text=True,
+        Retry_After=_RETRY_AFTER,
+    ),
     "431": {"description": "The headers are too large; the connection is closed.", "content": _TEXT},
     "503": _problem(
         503,
         "Not acknowledged: a store is down, or too much is waiting. Sending the same request again is harmless.",
         "try-again",
-        Retry_After={"required": True, "description": "Seconds.", "schema": {"type": "integer", "minimum": 1}},
+        Retry_After=_RETRY_AFTER | {"required": True},
     ),
 }
 
