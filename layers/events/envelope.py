@@ -12,7 +12,7 @@ from typing import Annotated, Literal, cast
 import msgspec
 from msgspec import Meta
 
-from layers.events.model import END, EVENT_TYPES, Event, LinkClicked, PageViewed, Searched
+from layers.events.model import END, EVENT_TYPES, Event, LinkClicked, OrderPaid, PageViewed, Searched
 from layers.events.refusal import UNREADABLE, describe
 from layers.events.scrub import scrub
 from layers.retailers import Contract
@@ -119,7 +119,17 @@ class EventReader:
             # they came would keep the other copy.
             event = scrub(cast(Searched | PageViewed | LinkClicked, event))
             return event, _encoder.encode(event)
-        return event, bytes(raw)
+        kept = bytes(raw)
+        if type(event) is OrderPaid and _may_hold_more(kept, len(event.lines)):
+            return event, _encoder.encode(event)
+        return event, kept
+
+
+def _may_hold_more(order: bytes, lines: int) -> bool:
+    """Whether something may stand twice in an order: only the products that were decoded last are looked at, and the
+    bytes as they came would keep the others, whatever they say. An escape may hide a name.
+    """
+    return order.count(b'"product"') != lines or order.count(b'"lines"') != 1 or b"\\" in order
 
 
 def read_event(raw: msgspec.Raw | bytes, now: datetime, contract: Contract) -> tuple[Event, bytes] | tuple[str, str]:

@@ -80,6 +80,25 @@ def test_a_field_sent_twice_leaves_no_copy_behind() -> None:
     assert b"jane" not in kept
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        '"lines":[{"product":"jane doe","paid":1}],"lines":[{"product":"1","paid":1}]',
+        '"lines":[{"product":"jane doe","paid":1,"product":"1"}]',
+        '"lines":[{"pr\\u006fduct":"jane doe","paid":1,"product":"1"}]',
+        '"l\\u0069nes":[{"product":"jane doe","paid":1}],"lines":[{"product":"1","paid":1}]',
+        '"lines":[{"product":"jane doe","paid":1}],"l\\u0069nes":[{"product":"1","paid":1}]',
+    ],
+)
+def test_a_product_sent_twice_leaves_no_copy_behind(lines: str) -> None:
+    """Only the last is looked at."""
+    raw = '{"type":"OrderPaid","id":"event-0001","at":"2026-11-22T10:00:00Z","order":"1","total":1,' + lines + "}"
+    taken, kept = read_event(raw.encode(), NOW, Contract())
+    assert isinstance(kept, bytes)
+    assert b"jane" not in kept
+    assert decode_record(encode_record(SHOPPER, "s1", "web", NOW, kept)).event == taken
+
+
 def test_what_scrubbing_makes_longer_can_still_be_read() -> None:
     """`[email]` is longer than `a@b.c`: such an event was acknowledged, stored, and refused by every reader."""
     base = {"id": "event-0001", "at": "2026-11-22T10:00:00Z"}
