@@ -13,8 +13,9 @@ import pulumi_gcp as gcp
 from infra.configuration import Stack
 
 ARTIFACTS, BIGQUERY, BIGTABLE, BIGTABLE_ADMIN = "artifactregistry", "bigquery", "bigtable", "bigtableadmin"
-BUILDS, FIRESTORE, IAM, MONITORING, PROJECTS = "cloudbuild", "firestore", "iam", "monitoring", "cloudresourcemanager"
-PUBSUB, RUN, SCHEDULER, SECRETS, STORAGE = "pubsub", "run", "cloudscheduler", "secretmanager", "storage"
+BUILDS, FIRESTORE, IAM, LOGGING, MONITORING = "cloudbuild", "firestore", "iam", "logging", "monitoring"
+PROJECTS, PUBSUB, RUN, SCHEDULER = "cloudresourcemanager", "pubsub", "run", "cloudscheduler"
+SECRETS, STORAGE = "secretmanager", "storage"
 
 _ALL = (
     ARTIFACTS,
@@ -24,6 +25,7 @@ _ALL = (
     BUILDS,
     FIRESTORE,
     IAM,
+    LOGGING,
     MONITORING,
     PROJECTS,
     PUBSUB,

@@ -17,6 +17,7 @@ from infra import (
     configuration,
     declared,
     environment,
+    measures,
     messaging,
     retailer_secrets,
     schedules,
@@ -87,6 +88,7 @@ def provision(root: Path) -> None:
             after=[*grants, building],
         )
         made[function.name], addresses[function.name] = service, service.uri
+        measures.measures(stack, on, function)
         for name, dead in _call(stack, on, function, service, who, topics).items():
             alerts.dead_letter(stack, on, name, dead)
     _grant_calls(stack, on, functions, made, who)

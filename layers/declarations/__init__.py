@@ -1,4 +1,4 @@
-"""What a function says about itself: its trigger, its needs, its scale.
+"""What a function says about itself: its trigger, its needs, its scale, what is measured of it and who is told.
 
 Owns the vocabulary of `functions/<name>/function.py`. It is data: nothing here opens a connection or imports an SDK, so
 that infra, the emulators and the tests can read a declaration without the function's own dependencies. From one need
@@ -8,12 +8,14 @@ composition root).
 
 from layers.declarations.function import (
     Access,
+    Alarm,
     Calls,
     Dataset,
     Documents,
     Function,
     HotTable,
     Http,
+    Measure,
     Need,
     Push,
     RetailerBucket,
@@ -21,18 +23,21 @@ from layers.declarations.function import (
     Scale,
     Schedule,
     SecretKind,
+    Severity,
     Topic,
     Trigger,
 )
 
 __all__ = [
     "Access",
+    "Alarm",
     "Calls",
     "Dataset",
     "Documents",
     "Function",
     "HotTable",
     "Http",
+    "Measure",
     "Need",
     "Push",
     "RetailerBucket",
@@ -40,6 +45,7 @@ __all__ = [
     "Scale",
     "Schedule",
     "SecretKind",
+    "Severity",
     "Topic",
     "Trigger",
 ]

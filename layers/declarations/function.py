@@ -121,6 +121,51 @@ Need = HotTable | Topic | Dataset | Documents | RetailerSecret | RetailerBucket 
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """A metric of the function's own log lines, those of one message.
+
+    Args:
+        name: unique in the function. message: of the lines that count.
+        number: the field whose values are collected; without, the lines themselves are counted.
+        labels: fields by which the metric can be split; of few values each, and never personal.
+    """
+
+    name: str
+    message: str
+    number: str = ""
+    labels: tuple[str, ...] = ()
+
+
+class Severity(StrEnum):
+    """Of an alarm, as Cloud Monitoring spells it."""
+
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Somebody is told, when lines are counted or when none are.
+
+    Args:
+        name: unique in the function. measure: one that counts lines. says: what is wrong, for the title.
+        remedy: what whoever is woken does about it.
+        label, among: fires on lines whose `label` is one of `among`; without, on every line.
+        silent_s: fires when no line came for so long instead.
+    """
+
+    name: str
+    measure: str
+    severity: Severity
+    says: str
+    remedy: str
+    label: str = ""
+    among: tuple[str, ...] = ()
+    silent_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Scale:
     """How the service scales. Defaults suit a job that nobody waits for.
 
@@ -147,7 +192,7 @@ class Function:
     """One folder, one function, one deployed service.
 
     Raises:
-        ValueError: the name is not a folder name, or a need stands twice.
+        ValueError: the name is not a folder name, a need stands twice, or an alarm listens to nothing.
     """
 
     name: str
@@ -155,6 +200,8 @@ class Function:
     trigger: Trigger
     needs: tuple[Need, ...] = ()
     scale: Scale = field(default_factory=Scale)
+    measures: tuple[Measure, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
@@ -167,6 +214,21 @@ class Function:
         for topic in topics:
             if not _TOPIC.match(topic):
                 raise ValueError(f"{self.name}: topic {topic!r} must match {_TOPIC.pattern}")
+
+        self._check_alarms()
+
+    def _check_alarms(self) -> None:
+        measures = {measure.name: measure for measure in self.measures}
+        names = [alarm.name for alarm in self.alarms]
+        if len(measures) != len(self.measures) or len(set(names)) != len(names):
+            raise ValueError(f"{self.name}: two measures or two alarms share a name; give each its own")
+        for alarm in self.alarms:
+            measure = measures.get(alarm.measure)
+            if measure is None or measure.number or (alarm.label and alarm.label not in measure.labels):
+                raise ValueError(
+                    f"{self.name}: alarm {alarm.name!r} would never fire; it needs a measure of the function that "
+                    "counts lines, and a label that this measure has"
+                )
 
     @property
     def service(self) -> str:

@@ -79,5 +79,13 @@ PURGES = Collection(
     dated="scheduled",
     days=PROOF_DAYS,
 )
+# An hour is compared for the last time a day after it; what it found is in the metrics for longer.
+RECONCILIATIONS = Collection(
+    "reconciliations",
+    "Of each hour's arrivals, how many are stored and cooled, and how often what was missing was dispatched again.",
+    "<retailer>_<hour>",
+    dated="hour",
+    days=14,
+)
 
-COLLECTIONS = (TREES, LIVE_TREES, FEED_FILES, QUARANTINE, ERASURES, SUPPRESSIONS, PURGES)
+COLLECTIONS = (TREES, LIVE_TREES, FEED_FILES, QUARANTINE, ERASURES, SUPPRESSIONS, PURGES, RECONCILIATIONS)

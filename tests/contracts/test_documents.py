@@ -45,6 +45,13 @@ async def test_what_is_put_is_read_back(documents: Documents) -> None:
     document = await documents.get(TREES, "one")
     assert document is not None
     assert (document.id, document.data) == ("one", WHOLE)
+    nested = {"when": [{"at": WHOLE["when"]}]}
+    await documents.put(TREES, "nested", nested)
+    found = await documents.get(TREES, "nested")
+    assert found is not None and found.data == nested
+    # A subclass of datetime is equal to one, and msgspec takes it for none.
+    assert [type(document.data["when"]), type(found.data["when"][0]["at"])] == [datetime, datetime]
+    assert [type(each.data["when"]) for each in await documents.find(TREES, text="é")] == [datetime]
     assert await documents.get(ERASURES, "one") is None, "another collection is another place"
 
 

@@ -121,7 +121,7 @@ async def test_events_go_by_their_class_and_their_retailer() -> None:
 async def test_rows_of_a_former_longer_contract_go_too() -> None:
     archive = Archive()
     old = hot(DEMO, ANNE, seen(31, "view-old"))
-    await archive.events.write([replace(old, family="browsing_395d")])
+    await archive.events.write([msgspec.structs.replace(old, family="browsing_395d")])
     response = await archive.fire()
     assert part_of(response, "bigtable:events/browsing_395d")["removed"] == 1 and archive.ids() == []
 

@@ -10,7 +10,7 @@ from infra.declared import InvalidDeclaration, check, find
 from layers.declarations import Access, Calls, Documents, Function, HotTable, Http, Need, Push, Schedule, Topic
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLES = ("events", "shoppers")
+TABLES = ("events", "shoppers", "arrivals")
 
 
 def _function(name: str, *needs: Need, topics: tuple[str, ...] = ()) -> Function:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from layers.declarations import Push, Schedule, Topic
@@ -65,10 +66,10 @@ def test_every_dead_letter_keeps_its_messages(looked: Any) -> None:
 
 
 def test_somebody_hears_of_every_dead_letter(looked: Any) -> None:
-    conditions = [a["conditions"][0]["conditionThreshold"]["filter"] for a in looked.inputs("alertPolicy:AlertPolicy")]
+    conditions = [json.dumps(alert["conditions"]) for alert in looked.inputs("alertPolicy:AlertPolicy")]
     for push in _pushes(looked).values():
         dead = push["deadLetterPolicy"]["deadLetterTopic"].rpartition("/")[2]
-        assert sum(f'"subscription_id"="{dead}"' in condition for condition in conditions) == 1
+        assert sum(rf"\"subscription_id\"=\"{dead}\"" in condition for condition in conditions) == 1
     if looked.stack.protected:
         assert all(a["notificationChannels"] for a in looked.inputs("alertPolicy:AlertPolicy"))
 

@@ -7,6 +7,7 @@ once and `replace` is guarded by the document's own update time.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from google.api_core.exceptions import AlreadyExists, FailedPrecondition, NotFound
@@ -16,6 +17,19 @@ from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.stores.collections import Collection
 from layers.stores.firestore.port import Document
+
+
+def _plain(value: Any) -> Any:
+    """What was put. The client's own kind of datetime is none to who asks for exactly a datetime, as msgspec does."""
+    if isinstance(value, datetime):
+        return datetime.combine(value.date(), value.timetz())
+    if isinstance(value, dict):
+        return {name: _plain(member) for name, member in value.items()}
+    return [_plain(member) for member in value] if isinstance(value, list) else value
+
+
+def _document(snapshot: Any) -> Document:
+    return Document(snapshot.id, _plain(snapshot.to_dict()), snapshot.update_time)
 
 
 class FirestoreDocuments:
@@ -36,7 +50,7 @@ class FirestoreDocuments:
 
     async def get(self, collection: Collection, id: str) -> Document | None:
         snapshot = await self._reference(collection, id).get()
-        return Document(id, snapshot.to_dict(), snapshot.update_time) if snapshot.exists else None
+        return _document(snapshot) if snapshot.exists else None
 
     async def create(self, collection: Collection, id: str, data: Mapping[str, Any]) -> bool:
         try:
@@ -65,5 +79,5 @@ class FirestoreDocuments:
         query: Any = self._client.collection(collection.name)
         for name, value in equals.items():
             query = query.where(filter=FieldFilter(name, "==", value))
-        found = [Document(s.id, s.to_dict(), s.update_time) async for s in query.stream()]
+        found = [_document(snapshot) async for snapshot in query.stream()]
         return sorted(found, key=lambda document: document.id)
