@@ -28,6 +28,9 @@ def test_the_story_holds_and_everything_is_stopped(tmp_path: Path) -> None:
     events = numbers["events"]
     assert events["lost"] == 0 and events["sent"] == events["cooled"] > numbers["history"]["events"] > 0
     assert numbers["erasure"]["residue"] == 0 and sum(numbers["erasure"]["found_before"].values()) > 0
+    assert numbers["erasure"]["found_before"]["bigtable:arrivals"] > 0, (
+        "the search sees the journal, which names shoppers"
+    )
     assert numbers["purge"]["beyond_contract_before"] > numbers["purge"]["beyond_contract_after"] == 0
     assert len(numbers["history"]["quarantined"]) == 3
     assert "jane.doe" not in done.stdout + json.dumps(numbers), "what was wrong about a line is told nowhere"
