@@ -9,8 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.course import run_all, table
-from tests.chaos.scenario import SCENARIOS
+from tests.chaos.course import SCENARIOS, run_all, table
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
-    names = options.only or list(SCENARIOS)
+    names = options.only or [name for name, each in SCENARIOS.items() if each.short or not options.short]
     unknown = [name for name in names if name not in SCENARIOS]
     if unknown:
         print(f"error: there is no scenario {', '.join(unknown)}; there are {', '.join(SCENARIOS)}.", file=sys.stderr)

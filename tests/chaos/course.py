@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tests.chaos.scenario import Run
-from tests.chaos.scenarios import answers, clients, clocks, killing, outages, pressure, repeats  # noqa: F401
+from tests.chaos.scenario import SCENARIOS, Run
+from tests.chaos.scenarios import answers, clients, clocks, killing, outages, pressure, reconciling, repeats  # noqa: F401
 from tests.chaos.site import Site
 from tests.chaos.verdict import Report
 from tests.chaos.witnesses import Ear
+
+__all__ = ["COLUMNS", "SCENARIOS", "run_all", "table"]
 
 COLUMNS = ("sent", "acknowledged", "stored", "published", "cooled", "doubled", "lost", "republished", "redelivered")
 

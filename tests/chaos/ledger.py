@@ -37,7 +37,8 @@ class Ledger:
     sent: batch by event id, of every event that a whole request may have carried to the door.
     acknowledged: ids under `204`, or under `200` without being among the refused.
     refused: ids that the door refused and did not take later, with the reason; `refused_once` keeps the others too.
-    statuses: answers by status. unanswered: requests that ended without one.
+    statuses: answers by status. reasons: of the 503s, as their problem documents say.
+    unanswered: requests that ended without an answer.
     complaints: answers that the contract does not allow.
     """
 
@@ -46,6 +47,7 @@ class Ledger:
     refused: dict[str, str] = field(default_factory=dict)
     refused_once: dict[str, str] = field(default_factory=dict)
     statuses: Counter[int] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
     unanswered: int = 0
     complaints: list[str] = field(default_factory=list)
 
@@ -71,5 +73,7 @@ class Ledger:
             self.acknowledged.update(taken)
             for id in taken:
                 self.refused.pop(id, None)
-        if status == 503 and not headers.get("retry-after", "").isdigit():
-            self.complaints.append("answered 503 without Retry-After")
+        if status == 503:
+            self.reasons[msgspec.json.decode(body)["detail"]] += 1
+            if not headers.get("retry-after", "").isdigit():
+                self.complaints.append("answered 503 without Retry-After")

@@ -10,7 +10,10 @@ import inspect
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
+
+import msgspec
 
 from layers.privacy.pseudonym import Pseudonymiser
 from tests.chaos.ledger import Batch, Ledger
@@ -24,26 +27,34 @@ from tests.chaos.witnesses import Analyst, Ear, eventually, journalled, stored
 Do = Callable[["Run"], None]
 T = TypeVar("T")
 
+AHEAD = timedelta(hours=2)
+"""The reconciliation compares an hour some time after its end."""
+
 PATIENCE_AFTER_ERROR_S = 10.0
 """How long the rest is waited for when a scenario has failed already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
+    """Attributes:
+    short: whether it has a short form. One that must wait for deadlines of many seconds has none.
+    """
+
     name: str
     proves: str
     do: Do
+    short: bool = True
 
 
 SCENARIOS: dict[str, Scenario] = {}
 """By name, in the order in which they run."""
 
 
-def scenario(name: str) -> Callable[[Do], Do]:
+def scenario(name: str, short: bool = True) -> Callable[[Do], Do]:
     """Registers a scenario; its docstring says what it proves."""
 
     def register(do: Do) -> Do:
-        SCENARIOS[name] = Scenario(name, inspect.cleandoc(do.__doc__ or ""), do)
+        SCENARIOS[name] = Scenario(name, inspect.cleandoc(do.__doc__ or ""), do, short)
         return do
 
     return register
@@ -145,6 +156,17 @@ class Run:
         if not holds:
             self.ledger.complaints.append(fault)
 
+    def reconcile(self) -> int:
+        """Runs the reconciliation under a clock by which everything that arrived so far is due; how many events it
+        dispatched again."""
+        status, body = self.site.stack.fire("reconciliation", datetime.now(UTC) + AHEAD)
+        self.check(status == 200, f"the reconciliation answered {status}: {body[:300]}")
+        return int(msgspec.json.decode(body)["dispatched"]) if status == 200 else 0
+
+    def published(self) -> dict[str, int]:
+        """In how many messages each event stood so far."""
+        return self._ear.heard(self.prefix)
+
     def published_once(self) -> None:
         """Nothing of this scenario may have been published twice."""
         self._once = True
@@ -161,14 +183,14 @@ class Run:
     def settled(self) -> Report:
         """Waits until what was begun has come everywhere, then judges. What never comes is a fault of the report."""
         with contextlib.suppress(AssertionError):
-            self.until("published", lambda: self.ledger.acknowledged - self._ear.heard(self.prefix).keys(), _none)
+            self.until("published", lambda: self.ledger.acknowledged - self.published().keys(), _none)
             self.until("cooled", self._not_cooled, _none, every_s=0.5)
             self.until("decided", self._not_decided, _none, every_s=0.5)
         undecided = self._not_decided()
         self.check(not undecided, f"{len(undecided)} stored and without a decision")
         evidence = Evidence(
             stored(self.site.values, self.prefix),
-            self._ear.heard(self.prefix),
+            self.published(),
             self._analyst.facts(self.prefix),
             journalled(self.site.values, self.prefix),
             self._analyst.delivered(self.prefix),

@@ -104,12 +104,17 @@ class Site:
 
     def memory_limit(self, function: str) -> int:
         """Bytes that the graph gives one instance."""
+        limit: str = self._template(function)["containers"][0]["resources"]["limits"]["memory"]
+        return int(limit.removesuffix("Mi")) * 1024 * 1024
+
+    def concurrency(self, function: str) -> int:
+        """Requests that the graph lets into one instance at a time."""
+        return int(self._template(function)["maxInstanceRequestConcurrency"])
+
+    def _template(self, function: str) -> Any:
         graph: Any = msgspec.json.decode((self.stack.folder / "graph.json").read_bytes())
-        for resource in graph["resources"]:
-            if resource["type"] == services.SERVICE and resource["inputs"]["buildConfig"]["functionTarget"] == function:
-                limit = resource["inputs"]["template"]["containers"][0]["resources"]["limits"]["memory"]
-                return int(limit.removesuffix("Mi")) * 1024 * 1024
-        raise LookupError(f"the graph has no service for {function!r}")
+        services_of_it = (each["inputs"] for each in graph["resources"] if each["type"] == services.SERVICE)
+        return next(each["template"] for each in services_of_it if each["buildConfig"]["functionTarget"] == function)
 
     # -- what happens to it
 

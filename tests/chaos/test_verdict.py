@@ -98,9 +98,9 @@ def test_what_was_refused_must_not_be_stored() -> None:
 def test_the_ledger_takes_only_what_was_acknowledged() -> None:
     ledger = Ledger()
     ledger.sends(BATCH)
-    ledger.hears(BATCH, 503, {"retry-after": "1"}, b"{}")
+    ledger.hears(BATCH, 503, {"retry-after": "1"}, b'{"detail": "down"}')
     assert (ledger.acknowledged, ledger.complaints) == (set(), [])
-    ledger.hears(BATCH, 503, {}, b"{}")
+    ledger.hears(BATCH, 503, {}, b'{"detail": "down"}')
     assert ledger.complaints == ["answered 503 without Retry-After"]
     refusal = b'{"rejected": [{"index": 1, "path": "$.at", "reason": "in the future"}]}'
     ledger.hears(BATCH, 200, {}, refusal, allowed=(200,))

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import grpc
@@ -33,6 +33,7 @@ _ReadRowsResponse: Any = bigtable.ReadRowsResponse.pb()
 _Subscription: Any = pubsub.Subscription.pb()
 _PullRequest: Any = pubsub.PullRequest.pb()
 _PullResponse: Any = pubsub.PullResponse.pb()
+_SeekRequest: Any = pubsub.SeekRequest.pb()
 _AcknowledgeRequest: Any = pubsub.AcknowledgeRequest.pb()
 
 
@@ -146,6 +147,16 @@ class Ear:
 
     def heard(self, prefix: str) -> dict[str, int]:
         return {id: times for id, times in self.times.copy().items() if id.startswith(prefix)}
+
+
+def drop_undelivered(values: Settings, subscription: str) -> None:
+    """Makes Pub/Sub forget what a subscription has not delivered yet, by seeking to now."""
+    name = f"projects/{values[settings.PROJECT]}/subscriptions/{subscription}"
+    request = _SeekRequest(subscription=name)
+    request.time.FromDatetime(datetime.now(UTC))
+    with grpc.insecure_channel(values.emulator("pubsub")) as channel:
+        path = "/google.pubsub.v1.Subscriber/Seek"
+        channel.unary_unary(path, _SeekRequest.SerializeToString, empty_pb2.Empty.FromString)(request, timeout=30)
 
 
 class Analyst:

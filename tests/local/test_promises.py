@@ -1,15 +1,13 @@
 """What Gondola promises, held against the real functions on the emulators: nothing lost, nothing doubled, every
-decision explained, nothing personal in a log.
+decision explained, nothing personal in a log. What is promised while something breaks is tests/chaos.
 """
 
 from __future__ import annotations
 
 import json
 import random
-import signal
 import threading
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -134,76 +132,6 @@ def test_events_that_come_in_any_order_end_in_the_same_decisions(shop: Shop, pre
         rows = shop.decided(f"{prefix}{tag}")
         found.append([(row["node_before"], row["node_after"], row["shown"], row["reason"]) for row in rows])
     assert found[0] == found[1]
-
-
-class Visitors:
-    """Send events without pause, each until it is acknowledged, while something breaks."""
-
-    def __init__(self, shop: Shop, prefix: str) -> None:
-        self._shop, self._prefix = shop, prefix
-        self.acknowledged: set[str] = set()
-        self.refused = 0
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._visit, args=(number,), daemon=True) for number in range(4)]
-
-    def _visit(self, number: int) -> None:
-        count = 0
-        while not self._over.is_set():
-            count += 1
-            ids = [f"{self._prefix}{number}-{count:05d}-{n}" for n in range(3)]
-            at = datetime.now(UTC).isoformat()
-            events = [{"type": "PageViewed", "id": id, "at": at, "page": "/"} for id in ids]
-            while not self._over.is_set():
-                try:
-                    answer = self._shop.post(f"visitor-{self._prefix}{number}", events)
-                except httpx.TransportError:
-                    self.refused += 1
-                    continue
-                if answer.status_code == 204:
-                    self.acknowledged.update(ids)
-                    break
-                assert answer.status_code == 503, answer.text
-                self.refused += 1
-
-    def __enter__(self) -> Visitors:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-
-    def wait_for(self, more: int) -> None:
-        goal = len(self.acknowledged) + more
-        eventually("events acknowledged", lambda: len(self.acknowledged), lambda seen: seen >= goal)
-
-
-@pytest.fixture
-def visitors(shop: Shop, prefix: str) -> Iterator[Visitors]:
-    yield Visitors(shop, prefix)
-
-
-@pytest.mark.parametrize("function", ["ingest", "cooling", "decisioning"])
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_function_loses_nothing_acknowledged(
-    shop: Shop, prefix: str, visitors: Visitors, function: str, blow: signal.Signals
-) -> None:
-    with visitors:
-        for _ in range(2):
-            visitors.wait_for(60)
-            shop.stack.kill(function, blow)
-            shop.stack.restart(function)
-        visitors.wait_for(60)
-    acknowledged = set(visitors.acknowledged)
-    assert len(acknowledged) >= 180
-    assert acknowledged <= shop.stored(prefix)
-    eventually("everything stored is cooled", lambda: shop.cooled(prefix) >= acknowledged, bool)
-    assert shop.cooled(prefix) <= shop.stored(prefix)
-    eventually("and decided", lambda: {row["event_id"] for row in shop.decided(prefix)} >= acknowledged, bool)
-    counted = shop.cold.count("page_views", f"STARTS_WITH(event_id, '{prefix}')")
-    assert counted == len(shop.cooled(prefix)), "a fact stands once in its view, however often it was delivered"
 
 
 def test_feeds_killed_in_the_middle_sends_each_order_once_in_the_end(shop: Shop, prefix: str) -> None:

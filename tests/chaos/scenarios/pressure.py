@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from pathlib import Path
 
+from emulators.shop.connection import TIMEOUT_S
 from tests.chaos.faults import Refused, Silent
 from tests.chaos.scenario import Run, scenario
 
@@ -23,6 +25,10 @@ def _peak(run: Run) -> int:
     return total
 
 
+def _without_room(run: Run) -> int:
+    return sum(count for reason, count in run.ledger.reasons.items() if "More events are waiting" in reason)
+
+
 @scenario("memory")
 def memory(run: Run) -> None:
     """Bigtable, then Pub/Sub, stops answering while 1 400 clients send 55 kB each and come again. Above its limit
@@ -32,8 +38,10 @@ def memory(run: Run) -> None:
     for store, method in (("bigtable", "MutateRows"), ("pubsub", "Publish"))[: run.of(2, 1)]:
         proxy = run.proxy(store)
         crowd = run.load(lambda: run.wares.heavy(EVENT_BYTES), CLIENTS, batches=1, retry_s=1.0, attempts=run.of(0, 1))
+        before = _without_room(run)
         with run.unharmed("ingest"), proxy.struck(Silent(method=method)), crowd:
-            run.more_answers(503, 100)
+            # Not those that the store's deadline ends: only what is refused because too much is waiting already.
+            run.until("refused for want of room", partial(_without_room, run), (before + 100).__le__)
             run.say(f"{run.ledger.statuses[503]} requests refused, ingest has held {_peak(run) >> 20} MiB")
             # The store is back, and all are repeated until they are taken. In the short form it says that it is down,
             # and most give up: 700 000 order lines keep cooling busy for long.
@@ -44,3 +52,22 @@ def memory(run: Run) -> None:
     peak = _peak(run)
     run.told.append(f"at most {peak >> 20} MiB of {limit >> 20}")
     run.check(peak < limit, f"ingest held {peak >> 20} MiB, and an instance has {limit >> 20}")
+
+
+@scenario("standstill", short=False)
+def standstill(run: Run) -> None:
+    """A store stops answering for good while as many requests wait as the graph lets into one instance: every one of
+    them is answered 503 with Retry-After before the graph's own timeout cuts it off. Nothing waits behind a queue that
+    nobody listens to any more."""
+    crowd = run.site.concurrency("ingest")
+    for store, method in (("bigtable", "MutateRows"), ("pubsub", "Publish")):
+        with run.proxy(store).struck(Silent(method=method)):
+            statuses = run.at_once([run.wares.heavy(EVENT_BYTES) for _ in range(crowd)])
+        late = statuses.count(0)
+        run.check(set(statuses) <= {0, 503}, f"{store} hangs and not all were refused: {sorted(set(statuses))}")
+        run.check(not late, f"{store} hangs and {late} of {crowd} requests were not answered within {TIMEOUT_S:.0f} s")
+        run.say(f"{store} answers again; {late} of {crowd} were not answered in time")
+    with run.load():
+        run.more(60)
+    # Nobody comes again here, and what was stored before Pub/Sub hung was not published.
+    run.told.append(f"{run.reconcile()} dispatched again")
