@@ -13,7 +13,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.ingest.commit import CLOSE_AT_EVENTS, PENDING_BYTES, GroupCommit
+from functions.ingest.commit import CLOSE_AT_EVENTS, GROUPS_AT_ONCE, PENDING_BYTES, SLOT_WITHIN_S, GroupCommit
 from functions.ingest.handler import PATH, answer
 from functions.ingest.room import Room
 from functions.ingest.rules import Door as Doorway
@@ -44,8 +44,10 @@ class Door:
         self.doors = {"demo": Doorway(DEMO, pseudonymiser)}
         self.recommit()
 
-    def recommit(self, close_after_s: float = 0, pending_bytes: int = PENDING_BYTES) -> None:
-        commit = GroupCommit(self.store, self.journal, self.topic, close_after_s, pending_bytes)
+    def recommit(
+        self, close_after_s: float = 0, pending_bytes: int = PENDING_BYTES, slot_within_s: float = SLOT_WITHIN_S
+    ) -> None:
+        commit = GroupCommit(self.store, self.journal, self.topic, close_after_s, pending_bytes, slot_within_s)
         self.room = Room(Registry([DEMO]), self.doors, {"demo": SIGNING}, commit)
 
     async def post(
@@ -228,7 +230,7 @@ async def test_a_body_in_pieces_is_read_whole_and_stopped_at_the_limit(door: Doo
     assert (await answer(endless, door.room, NOW)).status_code == 413
 
 
-@pytest.mark.parametrize("down", ["store", "topic"])
+@pytest.mark.parametrize("down", ["journal", "store", "topic"])
 async def test_nothing_is_acknowledged_while_a_store_is_down_and_a_retry_is_harmless(door: Door, down: str) -> None:
     getattr(door, down).down = True
     response = await door.post(envelope(event(1)))
@@ -262,6 +264,36 @@ async def test_what_is_published_is_already_stored(door: Door) -> None:
     await asyncio.gather(*(door.post(envelope(event(n))) for n in range(50)))
     assert seen
     assert all(seen)
+
+
+async def test_what_is_stored_is_already_in_the_journal(door: Door) -> None:
+    door.journal.down = True
+    assert (await door.post(envelope(event(1)))).status_code == 503
+    assert door.stored() == []
+    door.journal.down, door.store.down = False, True
+    assert (await door.post(envelope(event(1)))).status_code == 503
+    assert len(door.journal.rows) == 1
+
+
+async def test_a_request_behind_groups_that_hang_is_refused_and_not_kept_waiting(door: Door) -> None:
+    hanging = asyncio.Event()
+
+    class Hanging(FakeHotEvents):
+        async def write(self, events: Any) -> list[bool]:
+            await hanging.wait()
+            return await super().write(events)
+
+    door.store = Hanging()
+    door.recommit(slot_within_s=0)
+    waiting = []
+    for number in range(GROUPS_AT_ONCE):
+        waiting.append(asyncio.create_task(door.post(envelope(event(number)))))
+        while len(door.journal.rows) <= number:  # a group of its own, in its slot
+            await asyncio.sleep(0)
+    assert (await door.post(envelope(event(99)))).status_code == 503
+    hanging.set()
+    assert {response.status_code for response in await asyncio.gather(*waiting)} == {204}
+    assert "event-0099" not in door.stored() + door.dispatched()
 
 
 async def test_requests_that_come_together_are_written_together(door: Door) -> None:
