@@ -193,7 +193,8 @@ async def test_the_document_is_for_everybody(door: Door) -> None:
 
 async def test_who_goes_away_before_the_end_has_sent_nothing(door: Door, capsys: pytest.CaptureFixture[str]) -> None:
     begun: dict[str, object] = {"type": "http.request", "body": b"{", "more_body": True}
-    messages = iter([begun, {"type": "http.disconnect"}])
+    gone_away: dict[str, object] = {"type": "http.disconnect"}
+    messages = iter((begun, gone_away))
 
     async def receive() -> dict[str, object]:
         return next(messages)
