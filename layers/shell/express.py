@@ -135,7 +135,9 @@ class ExpressDoor(HttpToolsProtocol):
     _taker: Taker | None = None
     _reading_since: float | None = None
     _in_head = True
-    _begun_in_piece = False
+    _between = True
+    """No request has begun that is not whole yet."""
+    _begun_in_piece = 0
     _head_bytes = 0
     _piece_bytes = 0
     _body: bytes = b""
@@ -168,11 +170,13 @@ class ExpressDoor(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._last_words is not None:
             return
+        between = self._between
         self._piece_bytes = len(data)
-        self._begun_in_piece = False
+        self._begun_in_piece = 0
         super().data_received(data)
         if self._in_head:
-            if not self._begun_in_piece:
+            # Where a piece holds the end of something else too, its part in this head is not known, and not counted.
+            if not self._begun_in_piece or (between and self._begun_in_piece == 1):
                 self._head_bytes += len(data)
                 if self._head_bytes > 2 * HEAD_BYTES:
                     self._end_with(_TOO_LARGE)
@@ -254,7 +258,9 @@ class ExpressDoor(HttpToolsProtocol):
         self.expect_100_continue = False
         self.headers = []
         self._reading_since = self.loop.time()
-        self._in_head = self._begun_in_piece = True
+        self._in_head = True
+        self._between = False
+        self._begun_in_piece += 1
         self._head_bytes = 0
         self._body = b""
         self._reading = None
@@ -271,7 +277,7 @@ class ExpressDoor(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         # A head within one small piece is small; only others are measured.
-        in_one_piece = self._begun_in_piece and self._piece_bytes <= HEAD_BYTES
+        in_one_piece = self._begun_in_piece > 0 and self._piece_bytes <= HEAD_BYTES
         if not in_one_piece and self._size_of_head() > HEAD_BYTES:
             self._refuse(_TOO_LARGE)
         if self.parser.should_upgrade():
@@ -313,6 +319,7 @@ class ExpressDoor(HttpToolsProtocol):
             self._decline()
 
     def on_message_complete(self) -> None:
+        self._between = True
         self._reading_since = None
         taker = self._taker
         if taker is not None:

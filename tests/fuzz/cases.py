@@ -38,7 +38,8 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Attributes:
     send: pieces. body: instead of `send`, the body of a good request, with `headers` beside it.
     answers: statuses in order. ends: `open`, `closed` by the door, or `left`, by us and without reading.
-    finish: our side is closed after the last piece. stored: names of bodies whose event must be stored, and no other.
+    waits: before each further piece, for one answer more. finish: our side is closed after the last piece.
+    stored: names of bodies whose event must be stored, and no other.
     problem: kind of the last answer. slow: takes longer than anybody likes to wait for a suite.
     """
 
@@ -48,6 +49,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body: str = ""
     headers: str = ""
     ends: str = "open"
+    waits: bool = False
     finish: bool = False
     pause_ms: int = 5
     stored: list[str] = []

@@ -22,7 +22,12 @@ def play(door: Door, told: Told) -> list[Answer]:
     """The answers; fails where the connection does not end as the case says."""
     case = told.case
     with Connection(door.port) as connection:
-        connection.send(told.pieces(), case.pause_ms / 1000)
+        if case.waits:
+            for number, piece in enumerate(told.pieces()):
+                connection.read_until(number)
+                connection.send([piece])
+        else:
+            connection.send(told.pieces(), case.pause_ms / 1000)
         if case.finish:
             connection.finish()
         if case.ends == "left":

@@ -384,6 +384,12 @@ async def test_a_head_is_as_large_however_it_was_cut(visit: Visit, cut: int) -> 
         assert statuses(await visit.answers()) == [status]
 
 
+async def test_a_head_without_end_is_refused_in_one_piece(visit: Visit) -> None:
+    visit.send(post("/slow"))
+    visit.send(b"POST /slow HTTP/1.1\r\nX: " + b"y" * 3 * express.HEAD_BYTES)
+    assert statuses(await visit.answers()) == [200, 431]
+
+
 async def test_a_large_body_is_no_large_head(visit: Visit) -> None:
     second = post("/slow", body=b"y" * 60_000)
     visit.send(post("/slow", body=b"x" * 70_000) + second[:20])
