@@ -12,7 +12,7 @@ from contextlib import suppress
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """`mallopt`'s numbers, from glibc's malloc.h."""
 
-_LARGEST_REUSED_BYTES = 2 * 1024 * 1024
+_LARGEST_REUSED_BYTES = 4 * 1024 * 1024
 _KEPT_FREE_BYTES = 16 * 1024 * 1024
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.ingest.commit import CLOSE_AT_EVENTS, GROUPS_AT_ONCE, PENDING_BYTES, SLOT_WITHIN_S, GroupCommit
+from functions.ingest.commit import CLOSE_AT_EVENTS, GROUPS_AT_ONCE, PENDING_BYTES, REFUSE_AFTER_S, GroupCommit
 from functions.ingest.handler import PATH, answer
 from functions.ingest.room import Room
 from functions.ingest.rules import Door as Doorway
@@ -23,6 +24,7 @@ from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.signature import sign
 from layers.retailers import Registry, Retailer
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents
+from layers.stores.bigtable.port import HotEvent
 from layers.stores.pubsub.fake import FakePublisher
 from tests.handlers.asking import ask
 
@@ -45,9 +47,9 @@ class Door:
         self.recommit()
 
     def recommit(
-        self, close_after_s: float = 0, pending_bytes: int = PENDING_BYTES, slot_within_s: float = SLOT_WITHIN_S
+        self, close_after_s: float = 0, pending_bytes: int = PENDING_BYTES, refuse_after_s: float = REFUSE_AFTER_S
     ) -> None:
-        commit = GroupCommit(self.store, self.journal, self.topic, close_after_s, pending_bytes, slot_within_s)
+        commit = GroupCommit(self.store, self.journal, self.topic, close_after_s, pending_bytes, refuse_after_s)
         self.room = Room(Registry([DEMO]), self.doors, {"demo": SIGNING}, commit)
 
     async def post(
@@ -276,24 +278,52 @@ async def test_what_is_stored_is_already_in_the_journal(door: Door) -> None:
     assert len(door.journal.rows) == 1
 
 
-async def test_a_request_behind_groups_that_hang_is_refused_and_not_kept_waiting(door: Door) -> None:
-    hanging = asyncio.Event()
+class Hanging(FakeHotEvents):
+    """Takes rows when it is told to go on."""
 
-    class Hanging(FakeHotEvents):
-        async def write(self, events: Any) -> list[bool]:
-            await hanging.wait()
-            return await super().write(events)
+    def __init__(self) -> None:
+        super().__init__()
+        self.on, self.groups = asyncio.Event(), list[int]()
 
-    door.store = Hanging()
-    door.recommit(slot_within_s=0)
+    async def write(self, events: Sequence[HotEvent]) -> list[bool]:
+        self.groups.append(len(events))
+        await self.on.wait()
+        return await super().write(events)
+
+
+async def occupied(door: Door, store: Hanging) -> list[asyncio.Task[Response]]:
+    """As many requests as there are groups in flight, each hanging in its own."""
     waiting = []
     for number in range(GROUPS_AT_ONCE):
         waiting.append(asyncio.create_task(door.post(envelope(event(number)))))
-        while len(door.journal.rows) <= number:  # a group of its own, in its slot
+        while len(store.groups) <= number:
             await asyncio.sleep(0)
-    assert (await door.post(envelope(event(99)))).status_code == 503
-    hanging.set()
+    return waiting
+
+
+async def test_while_the_stores_are_slow_the_next_group_grows(door: Door) -> None:
+    door.store = store = Hanging()
+    door.recommit()
+    waiting = await occupied(door, store)
+    waiting += [asyncio.create_task(door.post(envelope(event(100 + number)))) for number in range(30)]
+    await asyncio.sleep(0.01)
+    assert store.groups == [1] * GROUPS_AT_ONCE
+    store.on.set()
     assert {response.status_code for response in await asyncio.gather(*waiting)} == {204}
+    assert store.groups == [*[1] * GROUPS_AT_ONCE, 30]
+
+
+async def test_a_request_behind_groups_that_hang_is_refused_and_not_written_late(door: Door) -> None:
+    door.store = store = Hanging()
+    door.recommit(refuse_after_s=0.02)
+    waiting = await occupied(door, store)
+    late = asyncio.create_task(door.post(envelope(event(99))))
+    await asyncio.sleep(0.03)
+    young = asyncio.create_task(door.post(envelope(event(98))))
+    await asyncio.sleep(0)
+    store.on.set()
+    assert {response.status_code for response in await asyncio.gather(*waiting, young)} == {204}
+    assert (await late).status_code == 503
     assert "event-0099" not in door.stored() + door.dispatched()
 
 
@@ -301,7 +331,7 @@ async def test_requests_that_come_together_are_written_together(door: Door) -> N
     door.recommit(close_after_s=30)
     answers = await asyncio.gather(*(door.post(envelope(event(n))) for n in range(CLOSE_AT_EVENTS)))
     assert {response.status_code for response in answers} == {204}
-    assert [m.attributes["count"] for m in door.topic.messages] == ["100", "100"]
+    assert [m.attributes["count"] for m in door.topic.messages] == ["100"] * (CLOSE_AT_EVENTS // 100)
 
 
 async def test_when_too_much_is_waiting_the_door_says_so(door: Door) -> None:
