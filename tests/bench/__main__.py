@@ -15,12 +15,14 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from emulators.processes import ProcessFailed
 from emulators.processes.sdk import NotInstalled
-from tests.bench import cooling, decisions, ingest, start
+from infra.archives import CannotBuild
+from infra.lock import InvalidLock
 from tests.bench.cores import Cores, Neighbours, TooFewCores, pin
 from tests.bench.measured import WrongRun
 from tests.bench.servers import INGEST, ROOT
@@ -32,14 +34,15 @@ RESULTS = Path(__file__).with_name("results")
 QUIET = 0.05
 """The share of the cores that others may use before the reader is told."""
 
-PARTS: dict[str, Callable[[Setting], Outcome]] = {
-    "ingest": ingest.on_null_sinks,
-    "emulators": ingest.on_emulators,
-    "steady": ingest.steady,
-    "imports": start.imports,
-    "decisions": decisions.decisions,
-    "cooling": cooling.cooling,
+PARTS = {
+    "ingest": ("ingest", "on_null_sinks"),
+    "emulators": ("ingest", "on_emulators"),
+    "steady": ("ingest", "steady"),
+    "imports": ("start", "imports"),
+    "decisions": ("decisions", "decisions"),
+    "cooling": ("cooling", "cooling"),
 }
+"""Module and function of each. Imported when run: all of them together take seconds, mostly Google's clients."""
 
 
 def main(arguments: list[str]) -> int:
@@ -73,11 +76,13 @@ def main(arguments: list[str]) -> int:
                 )
                 _say(f"{part} …")
                 neighbours = Neighbours(on)
-                outcome = PARTS[part](setting)
+                module, function = PARTS[part]
+                run: Callable[[Setting], Outcome] = getattr(import_module(f"tests.bench.{module}"), function)
+                outcome = run(setting)
                 disturbed[part] = round(neighbours.share(), 3)
                 _keep(part, outcome, given.quick, disturbed[part])
                 lines += outcome.lines
-    except (ProcessFailed, NotInstalled, TooFewCores, WrongRun) as error:
+    except (ProcessFailed, NotInstalled, CannotBuild, InvalidLock, TooFewCores, WrongRun) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -32,16 +32,23 @@ def _running(pids: list[int]) -> list[int]:
 
 def test_it_measures_ours_beside_the_floor_and_every_event_arrives() -> None:
     done = subprocess.run(
-        [*COMMAND, "--servers", "ours", "floor"], cwd=ROOT, capture_output=True, text=True, timeout=240, check=True
+        [*COMMAND, "--servers", "ours", "floor"], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
     )
+    assert done.returncode == 0, done.stderr
     figures = {line["measure"]: line["figure"] for line in json.loads(done.stdout)}
     assert figures["CPU: ours"] > figures["CPU: floor"] > 0
     assert figures["seen on one core"] > 0
 
 
-def test_killed_it_takes_all_its_processes_with_it() -> None:
+def test_killed_it_takes_all_its_processes_with_it(tmp_path: Path) -> None:
+    # Killed, it cannot take away its folder of logs.
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(
-        [*COMMAND, "--servers", "ours"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "--servers", "ours"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as bench:
         # The bench, the sinks, the function's master and worker, and the load.
         seen = eventually("five processes", lambda: tree(bench.pid), lambda pids: len(pids) >= 5)
