@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from layers.events.envelope import CustomerId
-from layers.events.refusal import UNREADABLE, describe
+from layers.events.refusal import UNREADABLE, describe, fields_of
 from layers.facts import Table
 from layers.stores.collections import ERASURES, SUPPRESSIONS, Collection
 from layers.stores.tables import ARRIVALS, EVENTS, SHOPPERS, HotTableSpec
@@ -50,6 +50,7 @@ class InvalidRequest(ValueError):
 
 
 _decoder = msgspec.json.Decoder(ErasureRequest)
+_FIELDS = fields_of(ErasureRequest)
 
 
 def read_request(body: bytes) -> ErasureRequest:
@@ -59,7 +60,7 @@ def read_request(body: bytes) -> ErasureRequest:
     try:
         request = _decoder.decode(body)
     except UNREADABLE as error:
-        path, rule = describe(error)
+        path, rule = describe(error, _FIELDS)
         raise InvalidRequest(f"{rule} (at {path})") from None
     if request.reference in request.customers:
         raise InvalidRequest("the reference is one of the customer ids, and would be kept for years (at $.reference)")

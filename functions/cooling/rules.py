@@ -32,7 +32,7 @@ from layers.events.model import (
     type_name,
 )
 from layers.events.record import Record
-from layers.events.refusal import UNREADABLE, describe
+from layers.events.refusal import UNREADABLE, describe, fields_of
 from layers.facts import DECISIONS, FACTS, ColumnType, Table
 from layers.stores.bigquery.port import Columns, Value
 
@@ -169,6 +169,7 @@ _DecisionLine = msgspec.defstruct(
 """A line of a `decisions` message is its row as JSON: what decisioning must write is said once, in `layers.facts`."""
 
 _decisions = msgspec.json.Decoder(_DecisionLine)
+_FIELDS = fields_of(_DecisionLine)
 
 
 def cool_decisions(lines: Iterable[bytes]) -> tuple[list[Cooled], list[tuple[int, str]]]:
@@ -186,7 +187,7 @@ def cool_decisions(lines: Iterable[bytes]) -> tuple[list[Cooled], list[tuple[int
         try:
             decision = _decisions.decode(line)
         except UNREADABLE as error:
-            path, rule = describe(error)
+            path, rule = describe(error, _FIELDS)
             corrupt.append((source, f"{path}: {rule}"))
             continue
         rows.append(tuple(getattr(decision, name) for name in _COLUMNS[DECISIONS.name]))

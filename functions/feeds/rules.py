@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from layers.events.envelope import MAX_BODY_BYTES, CustomerId
 from layers.events.model import Amount, Id, Moment, OrderLine
-from layers.events.refusal import UNREADABLE, describe
+from layers.events.refusal import UNREADABLE, describe, fields_of
 
 SESSION = "history"
 CHANNEL = "history"
@@ -99,6 +99,7 @@ class Batch:
 _order = msgspec.json.Decoder(Order)
 _product = msgspec.json.Decoder(Product)
 _encoder = msgspec.json.Encoder()
+_FIELDS = fields_of(Order, OrderLine, Product)
 
 
 def event_id(order: str) -> str:
@@ -120,7 +121,7 @@ def envelope(order: Order) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    path, rule = describe(error)
+    path, rule = describe(error, _FIELDS)
     return f"{rule} (at {path})"
 
 

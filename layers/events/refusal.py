@@ -17,14 +17,24 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _WHERE = re.compile(r" - at `(\$[^`]*)`\Z")
 _NAME = re.compile(r"[A-Za-z_]+")
-_STRUCTS: tuple[type[msgspec.Struct], ...] = (*EVENT_TYPES, OrderLine, Purposes)
-_DECLARED = {"shopper", "session", "channel", "events", "event", "received", "type"} | {
-    field.encode_name for struct in _STRUCTS for field in msgspec.structs.fields(struct)
+
+
+def fields_of(*structs: type[msgspec.Struct]) -> frozenset[str]:
+    """The names that a path into these may hold."""
+    return frozenset(field.encode_name for struct in structs for field in msgspec.structs.fields(struct))
+
+
+_OF_EVENTS = fields_of(*EVENT_TYPES, OrderLine, Purposes) | {
+    *("shopper", "session", "channel", "events", "event", "received", "type")
 }
 
 
-def describe(error: Exception) -> tuple[str, str]:
-    """One of `UNREADABLE` as (path, rule)."""
+def describe(error: Exception, declared: frozenset[str] = _OF_EVENTS) -> tuple[str, str]:
+    """One of `UNREADABLE` as (path, rule).
+
+    Args:
+        declared: every field's name of what was to be decoded; those of envelopes and records if nothing is said.
+    """
     if isinstance(error, RecursionError):
         return "$", "nested too deeply"
     if not isinstance(error, msgspec.MsgspecError):
@@ -32,7 +42,7 @@ def describe(error: Exception) -> tuple[str, str]:
     text = str(error)
     found = _WHERE.search(text)
     path = found[1] if found else "$"
-    if not _DECLARED.issuperset(_NAME.findall(path)):
+    if not declared.issuperset(_NAME.findall(path)):
         # A field named «x - at `$.jane» would put the sender's text where the path stands.
         path = "$"
     if text.startswith("Object contains unknown field"):
