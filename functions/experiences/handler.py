@@ -9,11 +9,22 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions.experiences.express import PageExpress
 from functions.experiences.room import Room, make
-from functions.experiences.rules import Answer, InvalidQuestion, Question, answered, counts, fallback, read_question
+from functions.experiences.rules import (
+    SHOPPER_HEADER,
+    Answer,
+    InvalidQuestion,
+    Question,
+    answered,
+    counts,
+    fallback,
+    read_question,
+)
 from layers.events.record import milliseconds
 from layers.retailers import Retailer
 from layers.shell.answers import Problem, cors, json_answer
+from layers.shell.express import open_express
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure
 from layers.tree.catching_up import CaughtUp, catch_up, read_row, standing_of
@@ -34,9 +45,12 @@ async def experiences(request: Request) -> Response:
         return await answer(request, await room(), datetime.now(UTC))
     except Exception as error:
         failure("the experience API could not answer", error)
-        return Problem(
-            503, "not-ready", "The experience API is not ready", "Show the page without it and ask again.", 1
-        ).answer(_PRIVATE)
+        return not_ready()
+
+
+def not_ready() -> Response:
+    detail = "Show the page without it and ask again."
+    return Problem(503, "not-ready", "The experience API is not ready", detail, 1).answer(_PRIVATE)
 
 
 async def answer(request: Request, room: Room, now: datetime) -> Response:
@@ -53,7 +67,7 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
         if origin is not None and origin not in retailer.origins:
             detail = "The page's origin is not among those of the retailer's configuration. Add it there."
             raise Problem(403, "origin-not-allowed", "This origin may not read experiences", detail)
-        headers |= cors(origin, "GET", "gondola-shopper")
+        headers |= cors(origin, "GET", SHOPPER_HEADER)
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=headers)
         if request.method != "GET":
@@ -63,6 +77,12 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
         return Problem(400, refusal.kind, refusal.title, refusal.detail).answer(headers)
     except Problem as problem:
         return problem.answer(headers)
+    return await shown(question, retailer, origin, room, now)
+
+
+async def shown(question: Question, retailer: Retailer, origin: str | None, room: Room, now: datetime) -> Response:
+    """The answer to a question that may be asked, from an origin that may ask it."""
+    headers = _PRIVATE | cors(origin, "GET", SHOPPER_HEADER)
     return json_answer(await _found(question, retailer, room, now), headers=headers)
 
 
@@ -93,3 +113,6 @@ async def _about(
     if not counts(state, question) or (state is not None and not moved_by(state, standing)):
         caught_up = await catch_up(room.hot, retailer, pseudonym, shopper, standing, now, sought=question.after)
     return answered(retailer.id, question, standing, shopper, caught_up, milliseconds(now), wording)
+
+
+open_express(PageExpress(room, PATH, shown, not_ready), method=b"GET")

@@ -82,7 +82,7 @@ class Express(Protocol):
         """Called once, at the server's first connection: in the cloud that is the startup probe's."""
 
     def taker(self, target: bytes) -> Taker | None:
-        """For a `POST` of exactly this target; None sends it the ordinary way before its body is read."""
+        """For a request of exactly this target; None sends it the ordinary way before its body is read."""
 
 
 class _Event:
@@ -127,7 +127,8 @@ class ExpressDoor(HttpToolsProtocol):
     """One connection."""
 
     express: Express
-    """Of the process; set by `open_express` on a subclass."""
+    method: bytes = b"POST"
+    """Both of the process; set by `open_express` on a subclass."""
 
     _swept: ClassVar[dict[asyncio.AbstractEventLoop, set[ExpressDoor]]] = {}
     _default: ClassVar[tuple[object, bytes]] = (None, b"")
@@ -300,13 +301,13 @@ class ExpressDoor(HttpToolsProtocol):
         raise ValueError("refused")
 
     def _is_plain(self) -> bool:
-        """Whether nothing about the head needs more than the express way knows: a bare POST on a connection that owes
-        no other answer.
+        """Whether nothing about the head needs more than the express way knows: a bare request of its method, on a
+        connection that owes no other answer.
         """
         return (
             (self.cycle is None or self.cycle.response_complete)
             and not self.expect_100_continue
-            and self.parser.get_method() == b"POST"
+            and self.parser.get_method() == self.method
             and self.parser.get_http_version() == "1.1"
         )
 
@@ -368,10 +369,12 @@ def _sweep(loop: asyncio.AbstractEventLoop, doors: set[ExpressDoor]) -> None:
     loop.call_later(_SWEEP_S, _sweep, loop, doors)
 
 
-def open_express(express: Express, environment: Callable[[str], str | None] = os.environ.get) -> None:
+def open_express(
+    express: Express, environment: Callable[[str], str | None] = os.environ.get, method: bytes = b"POST"
+) -> None:
     """Has gunicorn's workers serve through this door. Called by a handler's module, before the server starts; a server
     that is no gunicorn (a test's) never learns of it.
     """
     behind = _Declining(express) if environment(SWITCH) == "off" else express
-    door = type("OpenExpressDoor", (ExpressDoor,), {"express": behind})
+    door = type("OpenExpressDoor", (ExpressDoor,), {"express": behind, "method": method})
     UvicornWorker.CONFIG_KWARGS = {**UvicornWorker.CONFIG_KWARGS, "timeout_keep_alive": KEEP_ALIVE_S, "http": door}
