@@ -8,6 +8,7 @@ a volume (fuel is sold by the millilitre in some tills), so it is any positive n
 from __future__ import annotations
 
 import re
+import string
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
@@ -22,6 +23,7 @@ another event than `event-0001`."""
 
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}" + END
 _is_id = re.compile(_ID).match
+_PLAIN = (string.ascii_letters + string.digits).encode()
 
 Id = Annotated[str, Meta(pattern=_ID)]
 """Of a product, an order, a store, a decision: 1 to 64 characters that need no escaping anywhere."""
@@ -118,8 +120,7 @@ class OrderPaid(_Event, frozen=True, tag="OrderPaid"):
         """
         # A pattern costs 0.4 us a line, which is more than all else about it: 4 us of the 7 us of an order of twelve.
         # Product numbers are letters and digits, with hardly an exception, and one look at all of them can tell.
-        products = "".join([line.product for line in self.lines])
-        if not (products.isascii() and products.isalnum()):
+        if "".join([line.product for line in self.lines]).encode("ascii", "replace").translate(None, _PLAIN):
             for number, line in enumerate(self.lines):
                 if not _is_id(line.product):
                     raise ValueError(f"the product of line {number} does not match {_ID}")

@@ -59,10 +59,11 @@ def record_head(shopper: str, session: str, channel: str, received: datetime) ->
 
 def record_line(head: bytes, event_bytes: bytes) -> bytes:
     """One line of JSON, with the event's bytes as they came (newlines inside them become spaces)."""
-    if b"\n" in event_bytes or b"\r" in event_bytes:
+    line = b"".join((head, event_bytes, b"}"))
+    if b"\n" in line or b"\r" in line:
         # Outside strings JSON allows a raw newline, inside it does not: so a space means the same.
-        event_bytes = event_bytes.replace(b"\n", b" ").replace(b"\r", b" ")
-    return b"".join((head, event_bytes, b"}"))
+        return line.replace(b"\n", b" ").replace(b"\r", b" ")
+    return line
 
 
 def encode_record(shopper: str, session: str, channel: str, received: datetime, event_bytes: bytes) -> bytes:
