@@ -6,6 +6,7 @@ door that never answers fails by `PATIENCE_S`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -98,7 +99,8 @@ class Connection:
 
     def finish(self) -> None:
         """Closes our side; the other may still be read."""
-        self._socket.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # the door was quicker
+            self._socket.shutdown(socket.SHUT_WR)
 
     def read(self) -> bool:
         """Reads what is there, waiting for it; False when the door has closed."""
