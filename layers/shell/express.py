@@ -331,6 +331,8 @@ class ExpressDoor(HttpToolsProtocol):
             before, self.cycle = self.cycle, cast(Any, passage)
             # A header that stands twice is for the ordinary way to judge.
             if len(headers) == len(self.headers) and taker(headers, self._body, passage):
+                # A connection may idle for ten minutes: not with its last body.
+                self._body = b""
                 return
             self.cycle = before
             self._decline()
