@@ -19,6 +19,9 @@ from layers.tree.tree import Tree
 FRESH_S = 5.0
 """How long a tree is shown after another one was published."""
 
+ABSENT_S = 0.5
+"""How long none is shown after a retailer's first one was published: functions start, and look for it, before that."""
+
 
 class TreeUnavailable(Exception):
     """The live tree cannot be read now, and none was read before; the caller may repeat."""
@@ -71,7 +74,7 @@ class PublishedTrees:
             failure("the live tree could not be read", error)
             if not kept.known:
                 raise TreeUnavailable(type(error).__name__) from None
-        kept.until = self._clock() + self._fresh_s
+        kept.until = self._clock() + (ABSENT_S if kept.tree is None else self._fresh_s)
 
     async def _published(self, retailer_id: str, before: Tree | None) -> Tree | None:
         live = await self._documents.get(LIVE_TREES, retailer_id)

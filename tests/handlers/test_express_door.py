@@ -362,6 +362,20 @@ async def test_a_closed_lane_keeps_the_bounds(monkeypatch: pytest.MonkeyPatch) -
     assert counter.warmed == 1
 
 
+async def test_a_function_says_which_method_may_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(UvicornWorker, "CONFIG_KWARGS", {})
+    express.open_express(Counter(), {express.SWITCH: "on"}.get, method=b"GET")
+    visit = Visit()
+    monkeypatch.setattr(type(visit.door), "method", UvicornWorker.CONFIG_KWARGS["http"].method)
+    visit.send(b"GET /fast HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert [taken for _, taken in visit.counter.taken] == [b""]
+    visit.counter.replies.pop()(b"HTTP/1.1 204 No Content\r\n")
+    visit.send(post())
+    assert b"POST /fast? 0123456789" in await visit.answers()
+    assert len(visit.counter.taken) == 1
+    visit.leave()
+
+
 @pytest.mark.parametrize("pieces", [1, 8])
 async def test_a_head_that_is_too_large_is_refused_in_one_piece_or_many(visit: Visit, pieces: int) -> None:
     request = post(head="".join(f"X-{n}: {'y' * 1000}\r\n" for n in range(70)))

@@ -11,7 +11,7 @@ import pytest
 from layers.stores.collections import LIVE_TREES, TREES, Collection
 from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.firestore.port import Document
-from layers.tree.live import FRESH_S, PublishedTrees, TreeUnavailable, publish
+from layers.tree.live import ABSENT_S, FRESH_S, PublishedTrees, TreeUnavailable, publish
 from layers.tree.reading import read_yaml
 
 SOURCE = (Path(__file__).parents[2] / "layers" / "tree" / "examples" / "grocery_basket.yaml").read_text()
@@ -89,6 +89,19 @@ async def test_many_at_once_read_once_and_a_change_is_seen_when_due(documents: W
 
 async def test_an_unknown_retailer_has_none(documents: Watched, clock: Clock) -> None:
     assert await PublishedTrees(documents, clock).of("demo") is None
+
+
+async def test_a_first_tree_is_waited_for_more_eagerly_than_another(documents: Watched, clock: Clock) -> None:
+    trees = PublishedTrees(documents, clock)
+    assert [await trees.of("demo") for _ in range(9)] == [None] * 9
+    assert documents.read == [LIVE_TREES.name]
+    await publish(documents, "demo", TREE, SOURCE)
+    clock.now = ABSENT_S
+    first = await trees.of("demo")
+    assert first is not None
+    await publish(documents, "demo", NEXT, CHANGED)
+    clock.now += FRESH_S - 0.1
+    assert await trees.of("demo") is first
 
 
 async def test_a_store_that_is_away(documents: Watched, clock: Clock) -> None:
