@@ -48,7 +48,13 @@ class Silent(_Fault, frozen=True):
 
 
 class Late(_Fault, frozen=True):
-    """The call reaches the store after `ms`."""
+    """Each message of the call reaches the store `ms` after it was sent: what is not awaited is not yet done."""
+
+    ms: int = 100
+
+
+class AnswersLate(_Fault, frozen=True):
+    """The store does what is asked at once, and each answer comes `ms` later: done, and nobody knows yet."""
 
     ms: int = 100
 
@@ -74,7 +80,7 @@ class BrokenOff(_Fault, frozen=True):
     status: str = "UNAVAILABLE"
 
 
-Fault = Refused | AnswerLost | Silent | Late | RowsRefused | Split | BrokenOff
+Fault = Refused | AnswerLost | Silent | Late | AnswersLate | RowsRefused | Split | BrokenOff
 
 
 class Chooser:

@@ -22,6 +22,7 @@ import msgspec
 
 from tests.chaos.faults import (
     AnswerLost,
+    AnswersLate,
     BrokenOff,
     Chooser,
     Fault,
@@ -37,7 +38,13 @@ from tests.chaos.faults import (
 )
 
 HOST = "127.0.0.1"
-_UNBOUNDED = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # Our clients ask every 30 s whether the connection lives. Google's servers allow it; gRPC's default would hang up.
+    ("grpc.http2.min_ping_interval_without_data_ms", 1000),
+    ("grpc.http2.max_ping_strikes", 0),
+)
 _DROPPED_METADATA = ("user-agent", "grpc-", ":", "content-type", "te")
 
 
@@ -64,7 +71,7 @@ class Relay(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Every method there is, carried to one server."""
 
     def __init__(self, upstream: str) -> None:
-        self._channel = grpc.aio.insecure_channel(upstream, options=_UNBOUNDED)
+        self._channel = grpc.aio.insecure_channel(upstream, options=_OPTIONS)
         self.chooser = Chooser()
         self.seen = Seen()
 
@@ -88,10 +95,13 @@ class Relay(grpc.GenericRpcHandler):  # type: ignore[misc]
                 case Refused():
                     await context.abort(grpc.StatusCode[fault.status], "refused by the proxy")
                 case Silent():
-                    await asyncio.sleep(context.time_remaining() or 3600)
+                    # Until the caller's deadline, which cancels this: to return would be an answer.
+                    await asyncio.Event().wait()
                 case Late():
-                    await asyncio.sleep(fault.ms / 1000)
-                    async for answer in self._upstream(method, requests, context):
+                    async for answer in self._upstream(method, self._delayed(requests, fault.ms), context):
+                        await context.write(answer)
+                case AnswersLate():
+                    async for answer in self._delayed(self._upstream(method, requests, context), fault.ms):
                         await context.write(answer)
                 case AnswerLost():
                     async for _ in self._upstream(method, requests, context):
@@ -119,6 +129,14 @@ class Relay(grpc.GenericRpcHandler):  # type: ignore[misc]
         answers = [] if left is None else [a async for a in self._upstream(method, _only(left), context)]
         await context.write(joined(answers, kept, refused, fault.status))
 
+    async def _delayed(self, messages: AsyncIterator[bytes], ms: int) -> AsyncIterator[bytes]:
+        laid = self.chooser
+        async for message in messages:
+            # A stream outlives the fault that struck it when it was opened.
+            if self.chooser is laid:
+                await asyncio.sleep(ms / 1000)
+            yield message
+
     async def _upstream(self, method: str, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         metadata = [(k, v) for k, v in context.invocation_metadata() if not k.startswith(_DROPPED_METADATA)]
         call = self._channel.stream_stream(method)(requests, timeout=context.time_remaining(), metadata=metadata)
@@ -142,7 +160,7 @@ class Proxy:
 
     async def listen(self, wanted: bool) -> None:
         if wanted and self._server is None:
-            self._server = grpc.aio.server(options=_UNBOUNDED)
+            self._server = grpc.aio.server(options=_OPTIONS)
             self._server.add_generic_rpc_handlers((self._relay,))
             self._server.add_insecure_port(f"{HOST}:{self._port}")
             await self._server.start()

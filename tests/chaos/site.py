@@ -80,6 +80,10 @@ class Site:
         return Registry.of_environment(self.values.values, settings.RETAILER_PREFIX).by_id["demo"]
 
     @property
+    def project(self) -> str:
+        return self.values[settings.PROJECT]
+
+    @property
     def post_to(self) -> str:
         """Path and query of the Shopper Event API."""
         return f"/v1/events?key={self.retailer.write_key}"

@@ -6,10 +6,11 @@ interface and through the views, as an analyst would.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -95,17 +96,15 @@ class Ear:
     """Hears every message of a topic from `with` on, through a pull subscription of its own.
 
     A message that Pub/Sub delivers to it twice counts once; an event that stands in two messages was published twice.
-
-    Attributes:
-        times: in how many messages each event stood.
     """
 
     def __init__(self, values: Settings, topic: str) -> None:
-        self.times: Counter[str] = Counter()
+        self._times: Counter[str] = Counter()
         self._messages: set[str] = set()
         self._topic = values[settings.topic(topic)]
         self._name = f"projects/{self._topic.split('/')[1]}/subscriptions/chaos-{topic}"
         self._channel = grpc.insecure_channel(values.emulator("pubsub"), options=_UNBOUNDED)
+        self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._listen, name=f"ear-{topic}", daemon=True)
 
@@ -116,7 +115,7 @@ class Ear:
         )
 
     def __enter__(self) -> Ear:
-        wanted = _Subscription(name=self._name, topic=self._topic, ack_deadline_seconds=600)
+        wanted = _Subscription(name=self._name, topic=self._topic, ack_deadline_seconds=10)
         self._call("Subscriber", "CreateSubscription", wanted, _Subscription)
         self._thread.start()
         return self
@@ -127,26 +126,37 @@ class Ear:
         self._channel.close()
 
     def _listen(self) -> None:
-        request = _PullRequest(subscription=self._name, max_messages=50)
         while not self._over.is_set():
             try:
-                received = self._call("Subscriber", "Pull", request, _PullResponse, 5.0).received_messages
-                for each in received:
-                    if each.message.message_id not in self._messages:
-                        self._messages.add(each.message.message_id)
-                        self._hear(each.message.data)
-                if received:
-                    done = _AcknowledgeRequest(subscription=self._name, ack_ids=[each.ack_id for each in received])
-                    self._call("Subscriber", "Acknowledge", done, empty_pb2.Empty)
+                self._take(at_once=False)
             except grpc.RpcError:
                 # A pull without messages ends by its deadline; a paused emulator answers the next one.
                 self._over.wait(0.05)
 
+    def _take(self, at_once: bool) -> bool:
+        """Whether there was anything."""
+        request = _PullRequest(subscription=self._name, max_messages=50, return_immediately=at_once)
+        received = self._call("Subscriber", "Pull", request, _PullResponse, 5.0).received_messages
+        with self._lock:
+            for each in received:
+                if each.message.message_id not in self._messages:
+                    self._messages.add(each.message.message_id)
+                    self._hear(each.message.data)
+        if received:
+            done = _AcknowledgeRequest(subscription=self._name, ack_ids=[each.ack_id for each in received])
+            self._call("Subscriber", "Acknowledge", done, empty_pb2.Empty)
+        return bool(received)
+
     def _hear(self, data: bytes) -> None:
-        self.times.update(msgspec.json.decode(line)["event"]["id"] for line in data.split(b"\n") if line)
+        self._times.update(msgspec.json.decode(line)["event"]["id"] for line in data.split(b"\n") if line)
 
     def heard(self, prefix: str) -> dict[str, int]:
-        return {id: times for id, times in self.times.copy().items() if id.startswith(prefix)}
+        """In how many messages each event stood, of all that is published by now."""
+        with contextlib.suppress(grpc.RpcError):
+            while self._take(at_once=True):
+                pass
+        with self._lock:
+            return {id: times for id, times in self._times.items() if id.startswith(prefix)}
 
 
 def drop_undelivered(values: Settings, subscription: str) -> None:
@@ -177,12 +187,18 @@ class Analyst:
             raise RuntimeError(f"BigQuery did not answer whole: {str(answer)[:500]}")
         return [[cell["v"] for cell in row["f"]] for row in answer.get("rows", ())]
 
-    def facts(self, prefix: str) -> dict[tuple[str, str], int]:
-        """How many rows each event has in each view, by (view, event id)."""
+    def facts(self, prefix: str, views: Collection[str]) -> dict[tuple[str, str], int]:
+        """How many rows each event has in each view, by (view, event id).
+
+        Args:
+            views: in which rows are expected. Of the others the table below is read, which costs a fraction and holds
+                nothing if the view does not.
+        """
         parts = (
-            f"SELECT '{table.name}' AS view_name, event_id, COUNT(*) AS c FROM `{self._dataset}.{table.name}` "
+            f"SELECT '{table.name}' AS view_name, event_id, COUNT(*) AS c FROM `{self._dataset}.{source}` "
             f"WHERE STARTS_WITH(event_id, '{prefix}') GROUP BY event_id"
             for table in FACTS
+            for source in (table.name if table.name in views else table.stored_as,)
         )
         found = self._query(f"SELECT view_name, event_id, c FROM ({' UNION ALL '.join(parts)}) AS counts")
         return {(view, id): int(rows) for view, id, rows in found}

@@ -37,7 +37,7 @@ def memory(run: Run) -> None:
     limit = run.site.memory_limit("ingest")
     for store, method in (("bigtable", "MutateRows"), ("pubsub", "Publish"))[: run.of(2, 1)]:
         proxy = run.proxy(store)
-        crowd = run.load(lambda: run.wares.heavy(EVENT_BYTES), CLIENTS, batches=1, retry_s=1.0, attempts=run.of(0, 1))
+        crowd = run.load(lambda: run.wares.heavy(EVENT_BYTES), CLIENTS, batches=1, retry_s=1.0, attempts=run.of(0, 3))
         before = _without_room(run)
         with run.unharmed("ingest"), proxy.struck(Silent(method=method)), crowd:
             # Not those that the store's deadline ends: only what is refused because too much is waiting already.
