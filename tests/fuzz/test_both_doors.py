@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from layers.events.record import decode_record, row_key
 from tests.fuzz.door import RETAILER, Door
 from tests.fuzz.effort import effort
-from tests.fuzz.streams import Stream, streams
+from tests.fuzz.streams import ODDITIES, Stream, alone, streams
 from tests.fuzz.wire import Answer, exchange
 
 pytestmark = pytest.mark.emulators
@@ -41,29 +44,39 @@ def rows(door: Door) -> set[tuple[bytes, bytes]]:
     return {(key, without_arrival(line)) for key, line in door.stored().items()}
 
 
+def compare(stream: Stream, express_door: Door, ordinary_door: Door, pool: ThreadPoolExecutor) -> None:
+    both = [pool.submit(exchange, door.port, stream.pieces, PAUSE_S) for door in (express_door, ordinary_door)]
+    express, ordinary = (future.result() for future in both)
+    assert all(answer.status < 500 for answer in express)
+    for answers in (express, ordinary):
+        # The broken request itself may be refused by its head, before the nonsense in its body is seen; as that may be
+        # what is refused; or, where its end is missing, not be answered at all.
+        while sum(answer.status != 100 for answer in answers) > stream.good:
+            assert answers.pop().status in REFUSALS
+    assert told(express) == told(ordinary)
+    assert sum(answer.status != 100 for answer in express) == stream.good
+
+
+def trying(drawn: st.SearchStrategy[Stream], examples: int, compared: Callable[[Stream], None]) -> None:
+    """So many streams, however long they take."""
+    said = settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+
+    @said
+    @given(drawn)
+    def test(stream: Stream) -> None:
+        compared(stream)
+
+    test()
+
+
 @pytest.mark.timeout(3600)
 def test_both_doors_say_and_keep_the_same(express_door: Door, ordinary_door: Door) -> None:
     before = rows(express_door), rows(ordinary_door)
     with ThreadPoolExecutor(2) as pool:
-
-        @given(streams())
-        @settings(
-            max_examples=effort(150, 5000), deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
-        )
-        def holds(stream: Stream) -> None:
-            doors = (express_door, ordinary_door)
-            both = [pool.submit(exchange, door.port, stream.pieces, PAUSE_S) for door in doors]
-            express, ordinary = (future.result() for future in both)
-            assert all(answer.status < 500 for answer in express)
-            for answers in (express, ordinary):
-                # The broken request itself may be refused by its head, before the nonsense in its body is seen; as that
-                # may be what is refused; or, where its end is missing, not be answered at all.
-                while sum(answer.status != 100 for answer in answers) > stream.good:
-                    assert answers.pop().status in REFUSALS
-            assert told(express) == told(ordinary)
-            assert sum(answer.status != 100 for answer in express) == stream.good
-
-        holds()
+        compared = partial(compare, express_door=express_door, ordinary_door=ordinary_door, pool=pool)
+        for oddity in ODDITIES:
+            trying(alone(oddity), effort(1, 20), compared)
+        trying(streams(), effort(100, 5000), compared)
     assert rows(express_door) - before[0] == rows(ordinary_door) - before[1]
     for door in (express_door, ordinary_door):
         log = door.log()
