@@ -42,21 +42,21 @@ class PageExpress:
     ) -> None:
         self._lazily, self._shown, self._not_ready, self._clock = room, shown, not_ready, clock
         self._begin = f"{path}?".encode()
-        self._room: Room | None = None
         self._answering: set[asyncio.Task[None]] = set()
 
     async def warm(self) -> None:
         """Makes the room before the first page comes. A store that is down now is tried again by the handler."""
         try:
-            self._room = await self._lazily()
+            await self._lazily()
         except Exception as error:
             failure("the room is not ready yet", error)
 
     def taker(self, target: bytes) -> Taker | None:
         # A name may be encoded, too: `aft%65r` is `after`, and only the handler reads that.
-        if self._room is None or not target.startswith(self._begin) or b"%" in target:
+        room = self._lazily.made
+        if room is None or not target.startswith(self._begin) or b"%" in target:
             return None
-        return partial(self._take, target[len(self._begin) :], self._room)
+        return partial(self._take, target[len(self._begin) :], room)
 
     def _take(self, raw_query: bytes, room: Room, headers: Headers, body: bytes, reply: Reply) -> bool:
         now = self._clock()
