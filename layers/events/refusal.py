@@ -15,7 +15,10 @@ from layers.events.model import EVENT_TYPES, OrderLine, Purposes
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What a decoder raises. The last at some thousand brackets, which fit well into a body."""
 
-_WHERE = re.compile(r" - at `(\$[^`]*)`\Z")
+_PLACE = r"(?:\[(?:\d{1,4}|\.\.\.)\])?"
+_WHERE = re.compile(rf" - at `(\${_PLACE}(?:\.[A-Za-z_]+{_PLACE}){{0,4}})`\Z")
+"""As narrow as paths are: whatever else stands there is the sender's, such as a number after a dot."""
+
 _NAME = re.compile(r"[A-Za-z_]+")
 
 

@@ -35,9 +35,14 @@ def _without_email(word: re.Match[str]) -> str:
 
 def scrub_text(text: str) -> str:
     """`text` with e-mail addresses and long numbers replaced by `[email]` and `[number]`."""
-    if "@" in text or "%40" in text:
-        text = _WORD.sub(_without_email, text)
-    return _NUMBER.sub("[number]", text)
+    text = _without_emails(text)
+    clean = _NUMBER.sub("[number]", text)
+    # A number may reach over a slash: what was two words is then one, and may be an address.
+    return clean if clean == text else _without_emails(clean)
+
+
+def _without_emails(text: str) -> str:
+    return _WORD.sub(_without_email, text) if "@" in text or "%40" in text else text
 
 
 def scrub_url(address: str) -> str:

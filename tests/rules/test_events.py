@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -152,6 +153,8 @@ def test_a_tracker_sends_one_envelope_and_only_a_server_a_list() -> None:
     [
         {"channel": "jane"},
         {"x - at `$.jane": 1},
+        {"x - at `$.0612345678": 1},
+        {"x - at `$[0612345678]": 1},
         {"x` - at `$.jane": 1},
         {"jane": 1},
         {"shopper": "jane\n"},
@@ -163,7 +166,7 @@ def test_a_refused_envelope_quotes_nothing(change: dict[str, object]) -> None:
     body = {"shopper": "900", "session": "s", "channel": "web", "events": [{}], **change}
     with pytest.raises(InvalidBody) as refusal:
         read_envelopes(json.dumps(body).encode(), server=False)
-    assert "jane" not in str(refusal.value)
+    assert not re.search(r"jane|0612345678", str(refusal.value))
 
 
 def test_too_many_events_are_refused_over_all_envelopes() -> None:
