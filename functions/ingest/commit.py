@@ -1,8 +1,7 @@
 """The group commit: requests that arrive together are written together, and each learns its own fate.
 
 One call each to Bigtable and Pub/Sub for a whole group costs a fraction of one each per event. The order within a group
-is the promise: noted in the journal, stored, dispatched, answered. So what is stored can always be found again by its
-arrival, what is published is always stored, and what is acknowledged is all three. Knows no HTTP and no schema.
+is that of `layers.stores.keeping`: noted, stored, dispatched; then it is answered. Knows no HTTP and no schema.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from layers.shell.log import failure, log
-from layers.stores.bigtable.port import Arrival, Arrivals, HotEvent, HotEvents
+from layers.stores.bigtable.port import Arrivals, HotEvent, HotEvents
 from layers.stores.bigtable.port import Unavailable as StoreUnavailable
-from layers.stores.pubsub.packing import messages
+from layers.stores.keeping import Keeping
 from layers.stores.pubsub.port import Publisher
 from layers.stores.pubsub.port import Unavailable as TopicUnavailable
 
@@ -74,7 +73,7 @@ class GroupCommit:
         pending_bytes: int = PENDING_BYTES,
         refuse_after_s: float = REFUSE_AFTER_S,
     ) -> None:
-        self._store, self._journal, self._topic = store, journal, topic
+        self._keeping = Keeping(journal, store, topic)
         self._close_after_s, self._most_pending, self._refuse_after_s = close_after_s, pending_bytes, refuse_after_s
         self._loop = asyncio.get_running_loop()
         self._open: _Group = []
@@ -176,24 +175,16 @@ class GroupCommit:
             self._answer(group, fates)
 
     async def _store_and_dispatch(self, group: _Group) -> list[bool]:
-        arrived: dict[str, list[bytes]] = {}
-        for waiting in group:
-            arrived.setdefault(waiting.retailer_id, []).extend([event.key for event in waiting.events])
-        # The journal comes first, though asking both stores at once would be a few milliseconds sooner: killed in
-        # between, there would be rows that nothing dispatched and nothing could find. The first arrival stands for its
-        # group: milliseconds apart, and the journal counts in minutes.
-        await self._journal.note([Arrival(id, group[0].arrived, keys) for id, keys in arrived.items()])
-        stored = await self._store.write([event for waiting in group for event in waiting.events])
-        answers = iter(stored)
-        lines: dict[str, list[bytes]] = {}
+        # The first arrival stands for its group: milliseconds apart, and the journal counts in minutes.
+        stored = await self._keeping.keep(
+            group[0].arrived, [(waiting.retailer_id, waiting.events) for waiting in group]
+        )
         fates: list[bool] = []
+        first = 0
         for waiting in group:
-            kept = [event.line for event in waiting.events if next(answers)]
-            # A request with a refused row fails whole and is retried; what is stored is dispatched all the same, since
-            # a second copy is dropped by its id and a stored event that nobody dispatches would be lost to scoring.
-            lines.setdefault(waiting.retailer_id, []).extend(kept)
-            fates.append(len(kept) == len(waiting.events))
-        await self._topic.publish([message for id, kept in lines.items() for message in messages(id, kept)])
+            # A request with a refused row fails whole and is retried.
+            fates.append(all(stored[first : first + len(waiting.events)]))
+            first += len(waiting.events)
         if not all(fates):
             log("ERROR", "Bigtable refused rows", rows=stored.count(False), requests=fates.count(False))
         return fates
