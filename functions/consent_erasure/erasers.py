@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from functions.consent_erasure.room import Room
-from functions.consent_erasure.rules import Kind, Step, count_sql, delete_sql, suppression_id
+from functions.consent_erasure.rules import Kind, Step, count_sql, delete_sql
 from layers.facts import Table
+from layers.privacy.suppression import suppression_id
 from layers.retailers import Retailer
 from layers.stores.bigtable.port import ShopperRow
 from layers.stores.collections import ERASURES, SUPPRESSIONS
+from layers.stores.suppressions import NOTED
 
 AT_ONCE = 32
 """Bigtable calls in flight: a thousand shoppers take a second, and the rest of the table does not feel it."""
@@ -92,7 +94,9 @@ class _Suppressions:
     async def _write(self, shopper: str) -> int:
         if not await self._missing(shopper):
             return 0
-        data = {"retailer": self.erasure.retailer.id, "since": self.erasure.since}
+        # By the real clock, and not that of the request: entrances ask for what was written lately.
+        noted = datetime.now(UTC)
+        data = {"retailer": self.erasure.retailer.id, "since": self.erasure.since, NOTED: noted}
         await self.room.documents.put(SUPPRESSIONS, suppression_id(self.erasure.retailer.id, shopper), data)
         return 1
 

@@ -94,16 +94,6 @@ class Fingerprints:
         return self._code("erasure-request", "\n".join(customers))
 
 
-def suppression_id(retailer_id: str, shopper: str) -> str:
-    """The document that says since when a shopper is erased.
-
-    A plain digest is enough: what goes in is a code of 128 bits under the retailer's key, so there is no list of
-    customer ids to try. It needs no key, so that functions which see only pseudonyms can ask for it.
-    """
-    digest = sha256(f"gondola/suppression/1\n{retailer_id}\n{shopper}".encode()).hexdigest()
-    return f"{retailer_id}:{digest[:32]}"
-
-
 class Kind(StrEnum):
     SUPPRESS = "suppress"
     EVENTS = "events"

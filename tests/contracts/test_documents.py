@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -107,6 +107,20 @@ async def test_find_by_equality(documents: Documents) -> None:
     assert [d.id for d in await documents.find(ERASURES, retailer="demo", open=True)] == ["b"]
     assert await documents.find(ERASURES, retailer="nobody") == []
     assert await documents.find(Collection("never_written", "", "")) == []
+
+
+async def test_later_gives_the_earliest_of_what_is_dated_since(documents: Documents) -> None:
+    noon = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
+    for id, minutes in (("z", 0), ("b", 2), ("a", 1), ("old", -1)):
+        await documents.put(ERASURES, id, {"noted": noon + timedelta(minutes=minutes)})
+    await documents.put(ERASURES, "undated", {"other": noon})
+    await documents.put(TREES, "elsewhere", {"noted": noon})
+    assert [d.id for d in await documents.later(ERASURES, "noted", noon, 10)] == ["z", "a", "b"]
+    assert [d.id for d in await documents.later(ERASURES, "noted", noon, 2)] == ["z", "a"]
+    assert await documents.later(ERASURES, "noted", noon + timedelta(hours=1), 10) == []
+    assert await documents.later(Collection("never_written", "", ""), "noted", noon, 10) == []
+    [first] = await documents.later(ERASURES, "noted", noon, 1)
+    assert type(first.data["noted"]) is datetime and first.data["noted"] == noon
 
 
 async def test_what_is_given_out_is_a_copy(documents: Documents) -> None:

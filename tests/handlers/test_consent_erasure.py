@@ -15,16 +15,19 @@ from starlette.responses import Response
 
 from functions.consent_erasure.handler import answer
 from functions.consent_erasure.room import Room, declared_steps
-from functions.consent_erasure.rules import Fingerprints, suppression_id
+from functions.consent_erasure.rules import Fingerprints
 from layers.events.model import PageViewed
 from layers.events.record import encode_record, milliseconds, row_key
 from layers.facts import TABLES
 from layers.privacy.pseudonym import Pseudonymiser
+from layers.privacy.suppression import suppression_id
 from layers.retailers import Registry, Retailer, RetentionClass, family
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
 from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow, Unavailable
 from layers.stores.collections import ERASURES, SUPPRESSIONS
 from layers.stores.firestore.fake import FakeDocuments
+from layers.stores.suppressions import NOTED
+from layers.stores.pubsub.fake import FakePublisher
 from tests.handlers.asking import ask
 from tests.handlers.cold_facts import ColdFacts
 
@@ -63,6 +66,7 @@ class Office:
     def __init__(self) -> None:
         self.events, self.arrivals, self.rows = FakeHotEvents(), FakeArrivals(), FakeShopperRows()
         self.documents, self.facts = FakeDocuments(), ColdFacts(DEMO.dataset, TABLES)
+        self.topic = FakePublisher()
         self.room = Room(
             REGISTRY,
             {"demo": KEY, "other": base64.b64encode(bytes(32)).decode()},
@@ -72,6 +76,7 @@ class Office:
             self.arrivals,
             self.rows,
             self.facts,
+            self.topic,
         )
         self.times = clock()
 
@@ -149,7 +154,8 @@ async def test_the_receipt_and_the_documents_name_nobody() -> None:
         assert Fingerprints(KEY, told["id"]).of_customer(customer) in receipt, "who has the key can prove whom it means"
     stored = office.documents.collections[SUPPRESSIONS.name]
     assert set(stored) == {suppression_id("demo", PSEUDONYM(customer)) for customer in ERASED}
-    assert all(document.data == {"retailer": "demo", "since": NOW} for document in stored.values())
+    assert all((d.data["retailer"], d.data["since"]) == ("demo", NOW) for d in stored.values())
+    assert {name for document in stored.values() for name in document.data} == {"retailer", "since", NOTED}
 
 
 async def test_nothing_personal_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,7 +278,7 @@ async def test_a_kill_at_any_call_is_resumed_by_the_same_request(after: bool) ->
 
 
 def test_every_store_of_the_room_can_die() -> None:
-    assert set(STORES) == {field.name for field in fields(Room)} - {"registry", "keys", "steps"}
+    assert set(STORES) == {field.name for field in fields(Room)} - {"registry", "keys", "steps", "topic"}
 
 
 async def test_a_store_that_is_down_stops_it_and_the_status_shows_how_far_it_came() -> None:

@@ -24,11 +24,11 @@ from functions.consent_erasure.rules import (
     progress_of,
     read_request,
     steps,
-    suppression_id,
     with_progress,
 )
 from layers.facts import TABLES, Column, ColumnType, Table
 from layers.privacy.pseudonym import Pseudonymiser
+from layers.privacy.suppression import suppression_id
 from layers.retailers import Registry, Retailer, RetentionClass
 from layers.stores.collections import COLLECTIONS, Collection
 from layers.stores.tables import HotTableSpec, hot_tables

@@ -81,3 +81,7 @@ class FirestoreDocuments:
             query = query.where(filter=FieldFilter(name, "==", value))
         found = [_document(snapshot) async for snapshot in query.stream()]
         return sorted(found, key=lambda document: document.id)
+
+    async def later(self, collection: Collection, field: str, since: datetime, limit: int) -> list[Document]:
+        query = self._client.collection(collection.name).where(filter=FieldFilter(field, ">=", since))
+        return [_document(snapshot) async for snapshot in query.order_by(field).limit(limit).stream()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from layers.stores.collections import Collection
@@ -48,3 +49,10 @@ class FakeDocuments:
             for _, document in found
             if all(document.data.get(name) == value for name, value in equals.items())
         ]
+
+    async def later(self, collection: Collection, field: str, since: datetime, limit: int) -> list[Document]:
+        dated = [
+            document for document in self._of(collection).values() if isinstance(document.data.get(field), datetime)
+        ]
+        found = [document for document in dated if document.data[field] >= since]
+        return copy.deepcopy(sorted(found, key=lambda document: (document.data[field], document.id))[:limit])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from layers.stores.collections import Collection
@@ -20,7 +21,14 @@ class Document:
     stamp: object
 
 
-class Documents(Protocol):
+class Later(Protocol):
+    """For whoever follows what a collection gains."""
+
+    async def later(self, collection: Collection, field: str, since: datetime, limit: int) -> list[Document]:
+        """The earliest `limit` of those whose `field` is at `since` or later, in the order of that field."""
+
+
+class Documents(Later, Protocol):
     """Ids and data hold no customer id. Data is what Firestore takes: str, int, float, bool, None, datetime,
     lists, maps.
     """

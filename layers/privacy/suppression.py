@@ -1,0 +1,32 @@
+"""What suppresses an erased shopper: the document's name, and which moments it covers. Pure.
+
+Does not own who writes the documents (functions/consent_erasure) nor who keeps them in memory (layers.stores).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import sha256
+
+
+def suppression_id(retailer_id: str, shopper: str) -> str:
+    """The document that says since when a shopper is erased.
+
+    A plain digest is enough: what goes in is a code of 128 bits under the retailer's key, so there is no list of
+    customer ids to try. It needs no key, so that functions which see only pseudonyms can ask for it.
+    """
+    return f"{retailer_id}:{digest(retailer_id, shopper)}"
+
+
+def digest(retailer_id: str, shopper: str) -> str:
+    """The second half of the document's name."""
+    return sha256(f"gondola/suppression/1\n{retailer_id}\n{shopper}".encode()).hexdigest()[:32]
+
+
+def last_erased(since: datetime) -> datetime:
+    """The last moment that a suppression covers: the end of its millisecond.
+
+    A row's key holds whole milliseconds. So an event that is taken, and the key that it is stored under, always lie on
+    the same side.
+    """
+    return since.replace(microsecond=since.microsecond // 1000 * 1000 + 999)
