@@ -26,8 +26,8 @@ from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopper
 from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow, Unavailable
 from layers.stores.collections import ERASURES, SUPPRESSIONS
 from layers.stores.firestore.fake import FakeDocuments
-from layers.stores.suppressions import NOTED
 from layers.stores.pubsub.fake import FakePublisher
+from layers.stores.suppressions import NOTED
 from tests.handlers.asking import ask
 from tests.handlers.cold_facts import ColdFacts
 
