@@ -15,11 +15,12 @@ from infra.configuration import Stack
 from infra.declared import needs
 from infra.identities import Identities
 from layers.declarations import Function, Push, Topic
+from layers.stores.topics import DEAD_LETTER_DAYS, KEPT_DAYS
 
 PUBLISHER, SUBSCRIBER = "roles/pubsub.publisher", "roles/pubsub.subscriber"
 TOKENS = "roles/iam.serviceAccountOpenIdTokenCreator"
-_WEEK = f"{7 * 86400}s"
-_LONGEST = f"{31 * 86400}s"
+_KEPT = f"{KEPT_DAYS * 86400}s"
+_DEAD = f"{DEAD_LETTER_DAYS * 86400}s"
 _RETRY_MIN, _RETRY_MAX = "1s", "60s"
 """A store that moves to another machine is back within seconds, so the first retry comes soon; an outage is not helped
 by more than one try a minute. Backoff slows the whole subscription, hence handlers quarantine what no retry can mend.
@@ -37,8 +38,7 @@ def _topic(stack: Stack, on: Apis, name: str) -> Any:
         name,
         project=stack.project,
         name=name,
-        # Kept after delivery too: a consumer that was wrong for a week can be corrected and run again from the past.
-        message_retention_duration=_WEEK,
+        message_retention_duration=_KEPT,
         message_storage_policy=gcp.pubsub.TopicMessageStoragePolicyArgs(
             allowed_persistence_regions=[stack.region], enforce_in_transit=False
         ),
@@ -98,7 +98,7 @@ def subscriptions(
             name=f"{name}--dead",
             topic=dead.name,
             ack_deadline_seconds=600,
-            message_retention_duration=_LONGEST,
+            message_retention_duration=_DEAD,
             retain_acked_messages=False,
             expiration_policy=gcp.pubsub.SubscriptionExpirationPolicyArgs(ttl=""),
             enable_message_ordering=False,
@@ -119,7 +119,7 @@ def subscriptions(
             name=name,
             topic=made[topic].name,
             ack_deadline_seconds=function.trigger.ack_deadline_s,
-            message_retention_duration=_WEEK,
+            message_retention_duration=_KEPT,
             retain_acked_messages=False,
             expiration_policy=gcp.pubsub.SubscriptionExpirationPolicyArgs(ttl=""),
             enable_message_ordering=False,

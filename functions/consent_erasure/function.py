@@ -1,6 +1,18 @@
 """Declaration: the compliance officer's endpoint."""
 
-from layers.declarations import Access, Dataset, Documents, Function, HotTable, Http, RetailerSecret, Scale, SecretKind
+from layers.declarations import (
+    Access,
+    Dataset,
+    Documents,
+    Function,
+    HotTable,
+    Http,
+    LegalBasis,
+    RetailerSecret,
+    Scale,
+    SecretKind,
+    Topic,
+)
 
 FUNCTION = Function(
     name="consent_erasure",
@@ -20,3 +32,4 @@ FUNCTION = Function(
     ),
     scale=Scale(max_instances=5, concurrency=4, memory="1Gi", timeout_s=1800),
 )
+    bases=(LegalBasis.OBLIGATION,),

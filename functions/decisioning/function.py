@@ -1,6 +1,6 @@
 """Declaration: each event moves its shopper in the tree."""
 
-from layers.declarations import Access, Documents, Function, HotTable, Push, Scale, Topic
+from layers.declarations import Access, Documents, Function, HotTable, LegalBasis, Push, Scale, Topic
 
 FUNCTION = Function(
     name="decisioning",
@@ -13,4 +13,5 @@ FUNCTION = Function(
         Topic("decisions"),
     ),
     scale=Scale(min_instances=1, max_instances=100, concurrency=40, startup_boost=True),
+    bases=(LegalBasis.CONSENT,),
 )

@@ -1,6 +1,16 @@
 """Declaration: what the page shows now."""
 
-from layers.declarations import Access, Documents, Function, HotTable, Http, RetailerSecret, Scale, SecretKind
+from layers.declarations import (
+    Access,
+    Documents,
+    Function,
+    HotTable,
+    Http,
+    LegalBasis,
+    RetailerSecret,
+    Scale,
+    SecretKind,
+)
 
 FUNCTION = Function(
     name="experiences",
@@ -13,4 +23,5 @@ FUNCTION = Function(
         RetailerSecret(SecretKind.PSEUDONYM_KEY),
     ),
     scale=Scale(min_instances=2, max_instances=100, concurrency=80, timeout_s=10, startup_boost=True),
+    bases=(LegalBasis.CONSENT,),
 )

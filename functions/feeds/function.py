@@ -6,6 +6,7 @@ from layers.declarations import (
     Dataset,
     Documents,
     Function,
+    LegalBasis,
     RetailerBucket,
     RetailerSecret,
     Scale,
@@ -25,4 +26,5 @@ FUNCTION = Function(
         RetailerSecret(SecretKind.SIGNING_KEY),
     ),
     scale=Scale(max_instances=1, memory="1Gi", timeout_s=1800),
+    bases=(LegalBasis.INTEREST,),
 )

@@ -1,6 +1,6 @@
 """Declaration: the Shopper Event API."""
 
-from layers.declarations import Access, Function, HotTable, Http, RetailerSecret, Scale, SecretKind, Topic
+from layers.declarations import Access, Function, HotTable, Http, LegalBasis, RetailerSecret, Scale, SecretKind, Topic
 
 EVENTS_PATH = "/v1/events"
 DOCUMENT_PATH = "/v1/openapi.json"
@@ -19,4 +19,5 @@ FUNCTION = Function(
     # As many requests at a time as Cloud Run allows: they only wait for their group, and large groups make an event
     # cheap. New instances come with the CPU's load.
     scale=Scale(min_instances=2, max_instances=100, concurrency=1000, timeout_s=30, startup_boost=True),
+    bases=(LegalBasis.CONSENT, LegalBasis.INTEREST),
 )

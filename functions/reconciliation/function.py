@@ -7,6 +7,7 @@ from layers.declarations import (
     Documents,
     Function,
     HotTable,
+    LegalBasis,
     Measure,
     Scale,
     Schedule,
@@ -65,4 +66,5 @@ FUNCTION = Function(
             silent_s=3 * 3600,
         ),
     ),
+    bases=(LegalBasis.INTEREST,),
 )

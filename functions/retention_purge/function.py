@@ -1,6 +1,6 @@
 """Declaration: nothing is kept longer than its contract."""
 
-from layers.declarations import Access, Dataset, Documents, Function, HotTable, Scale, Schedule
+from layers.declarations import Access, Dataset, Documents, Function, HotTable, LegalBasis, Scale, Schedule
 
 FUNCTION = Function(
     name="retention_purge",
@@ -14,4 +14,5 @@ FUNCTION = Function(
         Documents(Access.WRITE),
     ),
     scale=Scale(max_instances=1, memory="1Gi", timeout_s=1800),
+    bases=(LegalBasis.OBLIGATION,),
 )

@@ -1,6 +1,6 @@
 """Declaration: learns overnight how each shopper buys."""
 
-from layers.declarations import Access, Dataset, Function, HotTable, Scale, Schedule
+from layers.declarations import Access, Dataset, Function, HotTable, LegalBasis, Scale, Schedule
 
 FUNCTION = Function(
     name="scoring",
@@ -8,4 +8,5 @@ FUNCTION = Function(
     trigger=Schedule(cron="30 3 * * *"),
     needs=(Dataset(Access.READ), HotTable("shoppers", Access.WRITE)),
     scale=Scale(max_instances=1, cpu=2, memory="2Gi", timeout_s=1800),
+    bases=(LegalBasis.CONSENT,),
 )

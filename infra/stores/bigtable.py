@@ -34,7 +34,7 @@ def with_retired(specs: tuple[HotTableSpec, ...], stack: Stack) -> tuple[HotTabl
     """The tables with the families of former contracts too, under their former expiry, so that nothing in them is lost
     before its time."""
     retired = {
-        family(retention, days): Family(family(retention, days), max_age_days=days)
+        family(retention, days): Family(family(retention, days), max_age_days=days, retention=retention)
         for retention, delays in stack.retired_delays.items()
         for days in delays
     }

@@ -28,6 +28,7 @@ from layers.declarations.function import (
     Trigger,
 )
 
+from layers.declarations.lawfulness import LegalBasis
 __all__ = [
     "Access",
     "Alarm",
@@ -38,6 +39,7 @@ __all__ = [
     "HotTable",
     "Http",
     "Measure",
+    "LegalBasis",
     "Need",
     "Push",
     "RetailerBucket",

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from layers.declarations.lawfulness import LegalBasis
+
 _NAME = re.compile(r"^[a-z][a-z0-9_]{1,29}$")
 _TOPIC = re.compile(r"^[a-z][a-z0-9-]{2,60}$")
 
@@ -198,6 +200,10 @@ class Function:
     name: str
     purpose: str
     trigger: Trigger
+    Attributes:
+        bases: why it may process shoppers' data; the register of processing refuses a function that can read some and
+            says nothing.
+
     needs: tuple[Need, ...] = ()
     scale: Scale = field(default_factory=Scale)
     measures: tuple[Measure, ...] = ()
@@ -209,6 +215,7 @@ class Function:
         if len(set(self.needs)) != len(self.needs):
             raise ValueError(f"{self.name}: a need stands twice; say each need once")
         topics = [need.name for need in self.needs if isinstance(need, Topic)]
+    bases: tuple[LegalBasis, ...] = ()
         if isinstance(self.trigger, Push):
             topics += self.trigger.topics
         for topic in topics:

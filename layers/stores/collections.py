@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from layers.declarations.lawfulness import LegalBasis
 from layers.retailers import RetentionClass
 
 LONGEST_CONTRACT_DAYS = 3650
@@ -23,6 +24,9 @@ class Collection:
     holds_shoppers: a pseudonym, or what was made from one, may stand in it, so erasure must have a step for it.
     dated: the field (a datetime) from which its delay counts; a document without it stays. Empty: documents stay for
         good, because they are no record of anything that happened.
+    fields: what a document may hold, for the register of processing; a test reads every document of a used stack
+        against it.
+    basis: why what is in it about a shopper may be kept.
     days: the delay. contract: the delay is each retailer's for this class instead, by the document's `retailer`.
     """
 
@@ -34,10 +38,22 @@ class Collection:
     dated: str = ""
     days: int = 0
     contract: RetentionClass | None = None
+    fields: tuple[str, ...] = ()
+    basis: LegalBasis | None = None
 
 
-TREES = Collection("trees", "Tree versions, immutable.", "<retailer>:<tree id>:<version>")
-LIVE_TREES = Collection("live_trees", "Which tree version a retailer shows now.", "<retailer>")
+TREES = Collection(
+    "trees",
+    "Tree versions, immutable.",
+    "<retailer>:<tree id>:<version>",
+    fields=("retailer", "tree", "version", "definition", "source"),
+)
+LIVE_TREES = Collection(
+    "live_trees",
+    "Which tree version a retailer shows now.",
+    "<retailer>",
+    fields=("retailer", "tree", "version"),
+)
 # An object that is forgotten while it still lies in the bucket would be taken again, and bring back who was erased;
 # after the longest contract the front door refuses all that it holds.
 FEED_FILES = Collection(
@@ -46,6 +62,7 @@ FEED_FILES = Collection(
     "<retailer>:<digest of object>",
     dated="at",
     days=LONGEST_CONTRACT_DAYS,
+    fields=("retailer", "file", "version", "status", "lines", "orders", "quarantined", "failure", "at"),
 )
 QUARANTINE = Collection(
     "quarantine",
@@ -53,6 +70,7 @@ QUARANTINE = Collection(
     "<digest>",
     dated="at",
     days=90,
+    fields=("source", "retailer", "message", "file", "version", "line", "reason", "at"),
 )
 # `finished` is missing while a request runs: it stays until it is complete.
 ERASURES = Collection(
@@ -62,6 +80,18 @@ ERASURES = Collection(
     holds_shoppers=True,
     dated="finished",
     days=PROOF_DAYS,
+    basis=LegalBasis.OBLIGATION,
+    fields=(
+        "retailer",
+        "reference",
+        "request",
+        "customers",
+        "status",
+        "requested",
+        "stores",
+        "finished",
+        "receipt",
+    ),
 )
 # No event from before an erasure is accepted once the contract for transactions has passed since: ingest refuses it.
 SUPPRESSIONS = Collection(
@@ -71,6 +101,8 @@ SUPPRESSIONS = Collection(
     holds_shoppers=True,
     dated="since",
     contract=RetentionClass.TRANSACTIONS,
+    basis=LegalBasis.OBLIGATION,
+    fields=("retailer", "since", "noted"),
 )
 PURGES = Collection(
     "purges",
@@ -78,6 +110,7 @@ PURGES = Collection(
     "<scheduled time>:<retailer>, or the time alone for the collections",
     dated="scheduled",
     days=PROOF_DAYS,
+    fields=("scheduled", "retailer", "removed", "done", "report"),
 )
 # An hour is compared for the last time a day after it; what it found is in the metrics for longer.
 RECONCILIATIONS = Collection(
@@ -86,6 +119,19 @@ RECONCILIATIONS = Collection(
     "<retailer>_<hour>",
     dated="hour",
     days=14,
+    fields=(
+        "retailer",
+        "hour",
+        "status",
+        "attempts",
+        "last",
+        "compared",
+        "stored",
+        "cooled",
+        "missing",
+        "most_missing",
+        "dispatched",
+    ),
 )
 
 COLLECTIONS = (TREES, LIVE_TREES, FEED_FILES, QUARANTINE, ERASURES, SUPPRESSIONS, PURGES, RECONCILIATIONS)

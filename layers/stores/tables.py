@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from layers.declarations.lawfulness import LegalBasis
 from layers.retailers import Retailer, RetentionClass, family
 
 EVENTS = "events"
@@ -27,11 +28,18 @@ EVENT_CLASSES = (RetentionClass.BROWSING, RetentionClass.TRANSACTIONS, Retention
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A column family and its garbage-collection rule: an age, or a number of versions."""
+    """A column family and its garbage-collection rule: an age, or a number of versions.
+
+    Attributes:
+        retention: the class of the events in it. meaning, basis: of a family that holds no events.
+    """
 
     name: str
     max_age_days: int | None = None
     max_versions: int | None = None
+    retention: RetentionClass | None = None
+    meaning: str = ""
+    basis: LegalBasis | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +64,42 @@ def hot_tables(retailers: Iterable[Retailer]) -> tuple[HotTableSpec, ...]:
         HotTableSpec(
             EVENTS,
             "retailer#pseudonym#<reversed ms>#<event id>",
-            tuple(Family(family(retention, days), max_age_days=days) for retention, days in delays),
+            tuple(Family(family(c, days), max_age_days=days, retention=c) for c, days in delays),
         ),
         HotTableSpec(
             SHOPPERS,
             "retailer#pseudonym",
-            (Family(PARAMETERS, max_versions=3), Family(STATE, max_versions=1), Family(CONSENT, max_versions=1)),
+            (
+                Family(
+                    PARAMETERS,
+                    max_versions=3,
+                    meaning="What scoring computed: likely products and categories, usual basket, threshold, gift.",
+                    basis=LegalBasis.CONSENT,
+                ),
+                Family(
+                    STATE,
+                    max_versions=1,
+                    meaning="Where the shopper stands in the tree: a fold of the newest events.",
+                    basis=LegalBasis.CONSENT,
+                ),
+                Family(
+                    CONSENT,
+                    max_versions=1,
+                    meaning="The newest `ConsentChanged`.",
+                    basis=LegalBasis.OBLIGATION,
+                ),
+            ),
         ),
         HotTableSpec(
             ARRIVALS,
             "retailer#<minute of arrival>#<random>, one column a shopper",
-            (Family(JOURNAL, max_age_days=JOURNAL_DAYS),),
+            (
+                Family(
+                    JOURNAL,
+                    max_age_days=JOURNAL_DAYS,
+                    meaning="Which events arrived in which minute: pseudonym, time and event id.",
+                    basis=LegalBasis.INTEREST,
+                ),
+            ),
         ),
     )

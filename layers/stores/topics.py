@@ -1,0 +1,17 @@
+"""What travels on each Pub/Sub topic and how long Pub/Sub keeps it, said once: infra makes the topics, the register of
+processing tells of them. Data only.
+"""
+
+from __future__ import annotations
+
+KEPT_DAYS = 7
+"""After delivery too: a consumer that was wrong for a week can be corrected and run again from the past."""
+
+DEAD_LETTER_DAYS = 31
+"""The longest that Pub/Sub offers."""
+
+TOPICS = {
+    "shopper-events": "Events as they were taken, under pseudonyms: about 100 a message.",
+    "decisions": "Decisions as they were made, under pseudonyms.",
+}
+"""By name, what a message holds."""
