@@ -32,6 +32,10 @@ EMULATOR_HOSTS = {
 """Set on the laptop only, as `host:port` (S3: a URL). The first three are the official clients' own names."""
 
 
+LOCAL = "_LOCAL"
+"""What the laptop adds to the name of a signing key's value."""
+
+
 class MissingSetting(LookupError):
     """An environment value that the declaration promises is not there."""
 
@@ -66,6 +70,16 @@ def retailer(retailer_id: str) -> str:
 
 def secret(kind: SecretKind, retailer_id: str) -> str:
     return f"GONDOLA_SECRET_{_upper(kind.value)}_{_upper(retailer_id)}"
+
+
+def signing_key(name: str) -> str:
+    """`projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N`."""
+    return f"GONDOLA_SIGNING_KEY_{_upper(name)}"
+
+
+def local_signing_key(name: str) -> str:
+    """The private key itself, base64; set on the laptop only, where there is no Cloud KMS."""
+    return f"{signing_key(name)}{LOCAL}"
 
 
 @dataclass(frozen=True, slots=True)
