@@ -31,5 +31,5 @@ FUNCTION = Function(
         RetailerSecret(SecretKind.PSEUDONYM_KEY),
     ),
     scale=Scale(max_instances=5, concurrency=4, memory="1Gi", timeout_s=1800),
-)
     bases=(LegalBasis.OBLIGATION,),
+)

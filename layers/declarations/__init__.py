@@ -24,12 +24,11 @@ from layers.declarations.function import (
     Schedule,
     SecretKind,
     Severity,
-    SigningKey,
     Topic,
     Trigger,
 )
-
 from layers.declarations.lawfulness import LegalBasis
+
 __all__ = [
     "Access",
     "Alarm",
@@ -39,8 +38,8 @@ __all__ = [
     "Function",
     "HotTable",
     "Http",
-    "Measure",
     "LegalBasis",
+    "Measure",
     "Need",
     "Push",
     "RetailerBucket",
@@ -49,7 +48,6 @@ __all__ = [
     "Schedule",
     "SecretKind",
     "Severity",
-    "SigningKey",
     "Topic",
     "Trigger",
 ]

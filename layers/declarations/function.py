@@ -108,13 +108,6 @@ class RetailerSecret:
 
 
 @dataclass(frozen=True, slots=True)
-class SigningKey:
-    """Signs with this key, which nobody can read: `layers.signing`."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class RetailerBucket:
     """The S3 bucket in which a retailer delivers; read through a federated identity, never with a key."""
 
@@ -126,7 +119,7 @@ class Calls:
     function: str
 
 
-Need = HotTable | Topic | Dataset | Documents | RetailerSecret | SigningKey | RetailerBucket | Calls
+Need = HotTable | Topic | Dataset | Documents | RetailerSecret | RetailerBucket | Calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +193,10 @@ class Scale:
 class Function:
     """One folder, one function, one deployed service.
 
+    Attributes:
+        bases: why it may process shoppers' data; the register of processing refuses a function that can read some and
+            says nothing.
+
     Raises:
         ValueError: the name is not a folder name, a need stands twice, or an alarm listens to nothing.
     """
@@ -207,14 +204,11 @@ class Function:
     name: str
     purpose: str
     trigger: Trigger
-    Attributes:
-        bases: why it may process shoppers' data; the register of processing refuses a function that can read some and
-            says nothing.
-
     needs: tuple[Need, ...] = ()
     scale: Scale = field(default_factory=Scale)
     measures: tuple[Measure, ...] = ()
     alarms: tuple[Alarm, ...] = ()
+    bases: tuple[LegalBasis, ...] = ()
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
@@ -222,7 +216,6 @@ class Function:
         if len(set(self.needs)) != len(self.needs):
             raise ValueError(f"{self.name}: a need stands twice; say each need once")
         topics = [need.name for need in self.needs if isinstance(need, Topic)]
-    bases: tuple[LegalBasis, ...] = ()
         if isinstance(self.trigger, Push):
             topics += self.trigger.topics
         for topic in topics:
