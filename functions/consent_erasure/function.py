@@ -7,7 +7,6 @@ from layers.declarations import (
     Function,
     HotTable,
     Http,
-    LegalBasis,
     RetailerSecret,
     Scale,
     SecretKind,
@@ -28,8 +27,8 @@ FUNCTION = Function(
         HotTable("shoppers", Access.WRITE),
         Dataset(Access.WRITE),
         Documents(Access.WRITE),
+        Topic("shopper-events"),
         RetailerSecret(SecretKind.PSEUDONYM_KEY),
     ),
     scale=Scale(max_instances=5, concurrency=4, memory="1Gi", timeout_s=1800),
-    bases=(LegalBasis.OBLIGATION,),
 )

@@ -15,13 +15,15 @@ from layers.stores.bigquery.port import Warehouse
 from layers.stores.bigtable.port import Arrivals, HotEvents, ShopperRows
 from layers.stores.collections import COLLECTIONS
 from layers.stores.firestore.port import Documents
+from layers.stores.pubsub.port import Publisher
 from layers.stores.tables import hot_tables
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
     """Attributes:
-    keys: each retailer's pseudonym key, base64, by id. steps: in the order in which they run.
+    keys: each retailer's pseudonym key, base64, by id. steps: in the order in which they run. topic: of events, for
+        objections.
     """
 
     registry: Registry
@@ -32,6 +34,7 @@ class Room:
     arrivals: Arrivals
     shopper_rows: ShopperRows
     warehouse: Warehouse
+    topic: Publisher
 
 
 def declared_steps(registry: Registry) -> tuple[Step, ...]:
@@ -47,6 +50,7 @@ async def make() -> Room:
     from layers.stores.bigtable.events import BigtableHotEvents
     from layers.stores.bigtable.shoppers import BigtableShopperRows
     from layers.stores.firestore.documents import FirestoreDocuments
+    from layers.stores.pubsub.publisher import PubsubPublisher
 
     values = Settings.of_process()
     registry = Registry.of_environment(values.values, settings.RETAILER_PREFIX)
@@ -62,4 +66,5 @@ async def make() -> Room:
         BigtableArrivals.of(values),
         BigtableShopperRows.of(values),
         BigQueryWarehouse.of(values),
+        PubsubPublisher.of(values, "shopper-events"),
     )

@@ -37,6 +37,7 @@ from layers.stores.bigtable.port import Arrival, HotEvent
 from layers.stores.bigtable.shoppers import BigtableShopperRows
 from layers.stores.collections import QUARANTINE
 from layers.stores.firestore.documents import FirestoreDocuments
+from layers.stores.pubsub.fake import FakePublisher
 from tests.handlers.asking import ask
 from tests.handlers.cold_facts import ColdFacts
 
@@ -116,7 +117,8 @@ class World:
         self.arrivals = BigtableArrivals.of(hot)
         registry = Registry([shop])
         stores = (documents, self.events, self.arrivals, self.rows, warehouse)
-        self.erasure = ErasureRoom(registry, {shop.id: KEY}, declared_steps(registry), *stores)
+        self.topic = FakePublisher()
+        self.erasure = ErasureRoom(registry, {shop.id: KEY}, declared_steps(registry), *stores, self.topic)
         self.purge = PurgeRoom(registry, *stores)
 
     async def write(self, shopper: str, events: Sequence[Event]) -> None:
