@@ -24,6 +24,7 @@ from layers.declarations.function import (
     Schedule,
     SecretKind,
     Severity,
+    SigningKey,
     Topic,
     Trigger,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "Schedule",
     "SecretKind",
     "Severity",
+    "SigningKey",
     "Topic",
     "Trigger",
 ]

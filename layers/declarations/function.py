@@ -108,6 +108,13 @@ class RetailerSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class SigningKey:
+    """Signs with this key, which nobody can read: `layers.signing`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class RetailerBucket:
     """The S3 bucket in which a retailer delivers; read through a federated identity, never with a key."""
 
@@ -119,7 +126,7 @@ class Calls:
     function: str
 
 
-Need = HotTable | Topic | Dataset | Documents | RetailerSecret | RetailerBucket | Calls
+Need = HotTable | Topic | Dataset | Documents | RetailerSecret | SigningKey | RetailerBucket | Calls
 
 
 @dataclass(frozen=True, slots=True)
