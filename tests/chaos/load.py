@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from emulators.shop.connection import Connection
 from tests.chaos.ledger import Batch, Ledger
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 """How long anything that must come is waited for. Nothing asserts how fast it came."""
 
 RETRY_S = 0.05

@@ -50,12 +50,13 @@ _DROPPED_METADATA = ("user-agent", "grpc-", ":", "content-type", "te")
 
 class Seen(msgspec.Struct):
     """Attributes:
-    calls, struck: by the last part of the method's name.
+    calls, struck: by the last part of the method's name. failed: what the server itself refused, by its status.
     mixed: MutateRows calls in which some rows were refused and others were not.
     """
 
     calls: dict[str, int] = {}
     struck: dict[str, int] = {}
+    failed: dict[str, int] = {}
     mixed: int = 0
 
 
@@ -120,6 +121,8 @@ class Relay(grpc.GenericRpcHandler):  # type: ignore[misc]
                         await context.write(piece)
                     await context.abort(grpc.StatusCode[fault.status], "broken off by the proxy")
         except grpc.aio.AioRpcError as error:
+            status = f"{name} {error.code().name}"
+            self.seen.failed[status] = self.seen.failed.get(status, 0) + 1
             await context.abort(error.code(), error.details() or "")
 
     async def _refuse_rows(self, method: str, requests: AsyncIterator[bytes], context: Any, fault: RowsRefused) -> None:

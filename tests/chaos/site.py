@@ -29,7 +29,7 @@ from layers.retailers import Registry, Retailer
 from tests.chaos.steering import Steering
 
 UNDER_TEST = ("ingest", "cooling", "decisioning")
-PROXIED = ("bigtable", "pubsub", "bigquery_storage")
+PROXIED = ("bigtable", "pubsub", "bigquery_storage", "firestore")
 READY_S = 90.0
 DRAINED_WITHIN_S = 60.0
 """Cloud Run allows 10 s between SIGTERM and SIGKILL; a busy test machine gets more, and the README says so."""

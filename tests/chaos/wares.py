@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.chaos.ledger import Batch
 
-SHOPPERS = 40
+SHOPPERS = 200
+"""As many as keep a shopper's day short: decisioning looks at all of it again when an event comes late."""
 
 
 class Wares:

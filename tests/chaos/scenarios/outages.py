@@ -7,6 +7,9 @@ from tests.chaos.scenario import Run, scenario
 MANY = 60
 """Events acknowledged, or requests refused, before something changes again."""
 
+DECIDED = '"decided"'
+"""What decisioning says of a push whose events it decided."""
+
 
 @scenario("bigtable-down")
 def bigtable_down(run: Run) -> None:
@@ -48,12 +51,29 @@ def _published(run: Run) -> int:
 def bigquery_down(run: Run) -> None:
     """BigQuery down under load: ingest goes on as if nothing were, cooling refuses its pushes, and when BigQuery is
     back all of them come again."""
-    with run.load(allowed=(204,)):
+    with run.load():
         for _ in range(run.of(5, 1)):
             run.more(MANY)
             with run.proxy("bigquery_storage").down():
                 run.more(run.of(5 * MANY, 2 * MANY))
             run.say(f"BigQuery is back; {len(run.ledger.acknowledged)} acknowledged")
+        run.more(MANY)
+
+
+@scenario("firestore-down")
+def firestore_down(run: Run) -> None:
+    """Firestore down while decisioning starts anew, so that it knows no tree: ingest and cooling go on, nothing is
+    decided without a tree, and when Firestore is back every event is decided."""
+    with run.load():
+        for _ in range(run.of(5, 1)):
+            run.more(MANY)
+            with run.proxy("firestore").down():
+                run.site.kill("decisioning")
+                run.site.serve("decisioning")
+                decided = run.site.log("decisioning").count(DECIDED)
+                run.more(2 * MANY)
+                run.check(run.site.log("decisioning").count(DECIDED) == decided, "decided without a tree")
+            run.say(f"Firestore is back; {len(run.ledger.acknowledged)} acknowledged")
         run.more(MANY)
 
 
