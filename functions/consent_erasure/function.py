@@ -7,6 +7,7 @@ from layers.declarations import (
     Function,
     HotTable,
     Http,
+    LegalBasis,
     RetailerSecret,
     Scale,
     SecretKind,
@@ -15,10 +16,16 @@ from layers.declarations import (
 
 FUNCTION = Function(
     name="consent_erasure",
-    purpose="Erases a shopper from every store on the retailer's request, and gives a receipt of it.",
+    purpose="Erases a shopper on the retailer's request, and gives a receipt; gives access; records objections.",
     trigger=Http(
         public=False,
-        paths=("/v1/erasures", "/v1/erasures/{id}", "/v1/erasures/{id}/receipt"),
+        paths=(
+            "/v1/erasures",
+            "/v1/erasures/{id}",
+            "/v1/erasures/{id}/receipt",
+            "/v1/access",
+            "/v1/objections",
+        ),
         callers="compliance",
     ),
     needs=(
@@ -31,4 +38,5 @@ FUNCTION = Function(
         RetailerSecret(SecretKind.PSEUDONYM_KEY),
     ),
     scale=Scale(max_instances=5, concurrency=4, memory="1Gi", timeout_s=1800),
+    bases=(LegalBasis.OBLIGATION,),
 )

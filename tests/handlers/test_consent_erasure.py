@@ -15,17 +15,19 @@ from starlette.responses import Response
 
 from functions.consent_erasure.handler import answer
 from functions.consent_erasure.room import Room, declared_steps
-from functions.consent_erasure.rules import Fingerprints, suppression_id
+from functions.consent_erasure.rules import Fingerprints
 from layers.events.model import PageViewed
 from layers.events.record import encode_record, milliseconds, row_key
 from layers.facts import TABLES
 from layers.privacy.pseudonym import Pseudonymiser
+from layers.privacy.suppression import suppression_id
 from layers.retailers import Registry, Retailer, RetentionClass, family
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
 from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow, Unavailable
 from layers.stores.collections import ERASURES, SUPPRESSIONS
 from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.pubsub.fake import FakePublisher
+from layers.stores.suppressions import NOTED
 from tests.handlers.asking import ask
 from tests.handlers.cold_facts import ColdFacts
 
@@ -152,7 +154,8 @@ async def test_the_receipt_and_the_documents_name_nobody() -> None:
         assert Fingerprints(KEY, told["id"]).of_customer(customer) in receipt, "who has the key can prove whom it means"
     stored = office.documents.collections[SUPPRESSIONS.name]
     assert set(stored) == {suppression_id("demo", PSEUDONYM(customer)) for customer in ERASED}
-    assert all(document.data == {"retailer": "demo", "since": NOW} for document in stored.values())
+    assert all((d.data["retailer"], d.data["since"]) == ("demo", NOW) for d in stored.values())
+    assert {name for document in stored.values() for name in document.data} == {"retailer", "since", NOTED}
 
 
 async def test_nothing_personal_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
