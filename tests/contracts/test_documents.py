@@ -11,7 +11,7 @@ import pytest
 from layers.declarations.settings import Settings
 from layers.stores.collections import ERASURES, TREES, Collection
 from layers.stores.firestore.fake import FakeDocuments
-from layers.stores.firestore.port import Documents
+from layers.stores.firestore.port import Documents, Later
 
 WHOLE = {
     "text": "é",
@@ -109,18 +109,36 @@ async def test_find_by_equality(documents: Documents) -> None:
     assert await documents.find(Collection("never_written", "", "")) == []
 
 
-async def test_later_gives_the_earliest_of_what_is_dated_since(documents: Documents) -> None:
+@pytest.fixture(params=["fake", *(pytest.param(name, marks=pytest.mark.emulators) for name in ("official", "own"))])
+async def following(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Documents, Later]:
+    """A database of its own, and who follows it: through the official client, and through our own messages."""
+    if request.param == "fake":
+        fake = FakeDocuments()
+        return fake, fake
+    from layers.stores.firestore.documents import FirestoreDocuments
+    from layers.stores.firestore.following import FirestoreFollowing
+
+    address = request.getfixturevalue("firestore_emulator")
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", address)
+    name = f"projects/contract/databases/d{uuid.uuid4().hex[:12]}"
+    values = Settings({"GONDOLA_DATABASE_DEFAULT": name, "FIRESTORE_EMULATOR_HOST": address})
+    written = FirestoreDocuments.of(values)
+    return written, FirestoreFollowing.of(values) if request.param == "own" else written
+
+
+async def test_later_gives_the_earliest_of_what_is_dated_since(following: tuple[Documents, Later]) -> None:
+    documents, reader = following
     noon = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
     for id, minutes in (("z", 0), ("b", 2), ("a", 1), ("old", -1)):
-        await documents.put(ERASURES, id, {"noted": noon + timedelta(minutes=minutes)})
+        await documents.put(ERASURES, id, {"noted": noon + timedelta(minutes=minutes), "retailer": "é"})
     await documents.put(ERASURES, "undated", {"other": noon})
     await documents.put(TREES, "elsewhere", {"noted": noon})
-    assert [d.id for d in await documents.later(ERASURES, "noted", noon, 10)] == ["z", "a", "b"]
-    assert [d.id for d in await documents.later(ERASURES, "noted", noon, 2)] == ["z", "a"]
-    assert await documents.later(ERASURES, "noted", noon + timedelta(hours=1), 10) == []
-    assert await documents.later(Collection("never_written", "", ""), "noted", noon, 10) == []
-    [first] = await documents.later(ERASURES, "noted", noon, 1)
-    assert type(first.data["noted"]) is datetime and first.data["noted"] == noon
+    assert [d.id for d in await reader.later(ERASURES, "noted", noon, 10)] == ["z", "a", "b"]
+    assert [d.id for d in await reader.later(ERASURES, "noted", noon, 2)] == ["z", "a"]
+    assert await reader.later(ERASURES, "noted", noon + timedelta(hours=1), 10) == []
+    assert await reader.later(Collection("never_written", "", ""), "noted", noon, 10) == []
+    [first] = await reader.later(ERASURES, "noted", noon, 1)
+    assert type(first.data["noted"]) is datetime and first.data == {"noted": noon, "retailer": "é"}
 
 
 async def test_what_is_given_out_is_a_copy(documents: Documents) -> None:

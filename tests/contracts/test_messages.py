@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 from google.cloud.bigtable_v2.types import bigtable as official_bigtable
 from google.cloud.bigtable_v2.types import data as official_data
+from google.cloud.firestore_v1.types import firestore as official_firestore
 from google.protobuf import descriptor_pool
 from google.pubsub_v1.types import pubsub as official_pubsub
 
 from layers.stores.bigtable import messages as bigtable
+from layers.stores.firestore import messages as firestore
 from layers.stores.messages import InvalidTable, Messages, Table
 from layers.stores.pubsub import messages as pubsub
 
-TABLES = {"bigtable": bigtable.TABLE, "pubsub": pubsub.TABLE}
+TABLES = {"bigtable": bigtable.TABLE, "pubsub": pubsub.TABLE, "firestore": firestore.TABLE}
 DECLARED = [
     pytest.param(table, f"{package}.{message}", id=f"{package}.{message}")
     for table in TABLES.values()
@@ -76,6 +78,13 @@ def _chain(make: Any) -> Any:
     return make(chain=make.Chain(filters=[make(strip_value_transformer=False), some, time]))
 
 
+QUERY: dict[str, Any] = {
+    "from_": [{"collection_id": "c"}],
+    "order_by": [{"field": {"field_path": "f"}}],
+    "start_at": {"values": [{"timestamp_value": {"seconds": 5, "nanos": 7000}}], "before": True},
+    "limit": {"value": 3},
+}
+FIELDS: dict[str, Any] = {"a": {"string_value": ""}, "b": {"timestamp_value": {"seconds": -1, "nanos": 1000}}}
 OFFICIAL_MUTATION, OFFICIAL_FILTER = official_data.Mutation.pb(), official_data.RowFilter.pb()
 EXAMPLES: list[tuple[Any, Any]] = [
     (
@@ -144,6 +153,14 @@ EXAMPLES: list[tuple[Any, Any]] = [
         pubsub.PublishRequest(topic="t", messages=[{"data": b"\xff", "attributes": MappingProxyType({"a": "b"})}]),
         official_pubsub.PublishRequest.pb()(topic="t", messages=[{"data": b"\xff", "attributes": {"a": "b"}}]),
     ),
+    (
+        firestore.RunQueryRequest(parent="p", structured_query=QUERY),
+        official_firestore.RunQueryRequest.pb()(parent="p", structured_query=QUERY),
+    ),
+    (
+        firestore.RunQueryResponse(document={"name": "d", "fields": MappingProxyType(FIELDS)}),
+        official_firestore.RunQueryResponse.pb()(document={"name": "d", "fields": FIELDS}),
+    ),
 ]
 
 
@@ -165,7 +182,9 @@ def test_ingest_imports_no_official_package() -> None:
     """0.19 s of CPU and 25 MB of every instance."""
     script = (
         "import functions.ingest.handler, layers.stores.bigtable.events, layers.stores.pubsub.publisher, sys\n"
-        "print([n for n in sys.modules if n.startswith(('google.cloud.bigtable', 'google.pubsub', 'google.api_core'))])"
+        "import layers.stores.firestore.following, layers.stores.suppressions\n"
+        "print([n for n in sys.modules if n.startswith(('google.cloud.bigtable', 'google.cloud.firestore', 'google.pubsub', "
+        "'google.api_core'))])"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
