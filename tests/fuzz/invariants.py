@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from layers.events.envelope import MAX_EVENTS, InvalidBody, read_envelopes, read_event
-from layers.events.model import CATEGORY_LENGTH, EVENT_TYPES, PAGE_LENGTH, OrderLine, Purposes
+from layers.events.model import CATEGORY_LENGTH, EVENT_TYPES, PAGE_LENGTH, ConsentMode, OrderLine, Purposes
 from layers.events.record import (
     CorruptRecord,
     decode_lines,
@@ -34,7 +34,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CONTRACT = Contract()
 SHOPPER = "01" + "ab" * 16
 
-_STRUCTS: tuple[type[msgspec.Struct], ...] = (*EVENT_TYPES, OrderLine, Purposes)
+_STRUCTS: tuple[type[msgspec.Struct], ...] = (*EVENT_TYPES, OrderLine, Purposes, ConsentMode)
 FIELDS = {"shopper", "session", "channel", "events", "event", "received", "type"} | {
     field.encode_name for struct in _STRUCTS for field in msgspec.structs.fields(struct)
 }

@@ -56,6 +56,12 @@ good_events = st.one_of(
         lines=st.lists(st.fixed_dictionaries({"product": products, "paid": prices}), min_size=1, max_size=5),
     ),
     _of("ConsentChanged", purposes=st.just({"rewards": True})),
+    _of(
+        "ConsentChanged",
+        purposes=st.just({}),
+        tcf=st.just("CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA.YAAAAAAAAAAA"),
+        consent_mode=st.sampled_from([{}, {"ad_storage": "denied", "ad_personalization": "granted"}]),
+    ),
 )
 bad_events = st.one_of(
     _of("ProductViewed", product=st.sampled_from(["", " ", "x" * 65, "a\n", "é", None, 7])),
