@@ -19,6 +19,7 @@ from layers.events.model import (
     AddedToBasket,
     BasketValidated,
     ConsentChanged,
+    ConsentMode,
     Event,
     ExperienceClicked,
     ExperienceShown,
@@ -80,13 +81,17 @@ def _experience(event: ExperienceShown | ExperienceClicked) -> tuple[Value, ...]
 
 
 def _consent(event: ConsentChanged) -> tuple[Value, ...]:
-    purposes = event.purposes
+    purposes, mode = event.purposes, ConsentMode() if event.consent_mode is UNSET else event.consent_mode
     return (
         purposes.measurement,
         purposes.personalisation,
         purposes.advertising,
         purposes.rewards,
         _known(event.tcf),
+        _known(mode.ad_storage),
+        _known(mode.analytics_storage),
+        _known(mode.ad_user_data),
+        _known(mode.ad_personalization),
     )
 
 

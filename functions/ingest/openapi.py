@@ -75,6 +75,7 @@ PAST_ORDERS: list[Json] = [
                 "id": "consent-0001",
                 "at": "2026-10-03T09:00:00Z",
                 "purposes": {"rewards": True},
+                "consent_mode": {"ad_storage": "denied", "ad_user_data": "denied", "ad_personalization": "denied"},
             }
         ],
     },

@@ -156,11 +156,35 @@ class Purposes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rewards: bool = False
 
 
+Flag = Literal["granted", "denied"]
+
+
+class ConsentMode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Google Consent Mode v2, as the page told Google. A flag that the page did not set is absent."""
+
+    ad_storage: Flag | UnsetType = UNSET
+    analytics_storage: Flag | UnsetType = UNSET
+    ad_user_data: Flag | UnsetType = UNSET
+    ad_personalization: Flag | UnsetType = UNSET
+
+
+TcString = Annotated[str, Meta(max_length=8192, pattern=r"^C[A-Za-z0-9_-]{35,}(?:\.[I-Za-f][A-Za-z0-9_-]*){0,3}" + END)]
+"""Of version 2 of the IAB's framework: a core segment, which begins with the version (`C`) and holds 216 bits at least,
+then up to three segments. Kept as it came, as proof, and decoded nowhere: `purposes` alone say what Gondola may do, and
+a string that a retailer's consent platform signs for a thousand vendors says nothing about them. (The only Python
+library for it had its last release in 2021.)"""
+
+
 class ConsentChanged(_Event, frozen=True, tag="ConsentChanged"):
+    """All that a shopper agreed to from now on: it replaces what was said before, it is not added to it. Giving,
+    withdrawing and objecting are this one event.
+    """
+
     retention: ClassVar[RetentionClass] = RetentionClass.CONSENT
 
     purposes: Purposes
-    tcf: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,2048}" + END)] | UnsetType = UNSET
+    tcf: TcString | UnsetType = UNSET
+    consent_mode: ConsentMode | UnsetType = UNSET
 
 
 Event = (

@@ -167,14 +167,18 @@ FACTS: tuple[Table, ...] = (
     ),
     _fact(
         "consents",
-        "A consent given or withdrawn; the newest by time wins.",
+        "A consent given or withdrawn, kept as proof; of a shopper's the newest by (`at`, event_id) holds.",
         RetentionClass.CONSENT,
         ("ConsentChanged",),
         Column("measurement", _B, "purpose", required=True),
         Column("personalisation", _B, "purpose", required=True),
         Column("advertising", _B, "purpose", required=True),
         Column("rewards", _B, "purpose", required=True),
-        Column("tcf", _S, "IAB TCF string"),
+        Column("tcf", _S, "IAB TCF string, as it came"),
+        Column("ad_storage", _S, "Google Consent Mode: granted or denied; absent where the page did not set it"),
+        Column("analytics_storage", _S, "Google Consent Mode"),
+        Column("ad_user_data", _S, "Google Consent Mode"),
+        Column("ad_personalization", _S, "Google Consent Mode"),
     ),
 )
 

@@ -78,7 +78,7 @@ def event(kind: str, id: str, at: datetime, chance: random.Random) -> dict[str, 
     if kind == "LinkClicked":
         return {**made, "page": _address(chance, 480), "target": _address(chance, 480)}
     if kind == "ConsentChanged":
-        tcf = "".join(chance.choices(string.ascii_letters + string.digits + "-_", k=900))
+        tcf = "C" + "".join(chance.choices(string.ascii_letters + string.digits + "-_", k=899))
         return {**made, "purposes": {"measurement": True, "personalisation": True}, "tcf": tcf}
     if kind == "AddedToBasket":
         return {**made, "product": _product(chance), "quantity": chance.randint(1, 4), "price": price}

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.cooling.rules import TABLES, Cooled, cool, cool_decisions
@@ -99,6 +99,7 @@ def test_no_value_of_an_event_is_lost(event: Event) -> None:
     assert set(leaves(sent)) - kept == set()
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(EVENTS), max_size=40))
 def test_exactly_one_first_row_for_each_event_wherever_it_stands(events: list[Event]) -> None:
     cooled = cool([record(event) for event in events])
