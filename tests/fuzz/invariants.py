@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
+from functions.ingest import openapi
 from layers.events.envelope import MAX_EVENTS, InvalidBody, read_envelopes, read_event
-from layers.events.model import CATEGORY_LENGTH, EVENT_TYPES, PAGE_LENGTH, ConsentMode, OrderLine, Purposes
+from layers.events.model import CATEGORY_LENGTH, PAGE_LENGTH
 from layers.events.record import (
     CorruptRecord,
     decode_lines,
@@ -34,10 +35,11 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CONTRACT = Contract()
 SHOPPER = "01" + "ab" * 16
 
-_STRUCTS: tuple[type[msgspec.Struct], ...] = (*EVENT_TYPES, OrderLine, Purposes, ConsentMode)
-FIELDS = {"shopper", "session", "channel", "events", "event", "received", "type"} | {
-    field.encode_name for struct in _STRUCTS for field in msgspec.structs.fields(struct)
+FIELDS = {"event", "received"} | {
+    name for schema in openapi.document()["components"]["schemas"].values() for name in schema.get("properties", {})
 }
+"""What a path may name: the fields of a record, and all that the API documents."""
+
 _FIELD = "(?:" + "|".join(sorted(FIELDS)) + ")"
 _KIND = "`[a-z| ]+`"
 PATH = re.compile(rf"\$(?:\[\d{{1,4}}\])?(?:\.{_FIELD}(?:\[\d{{1,4}}\])?)*")
