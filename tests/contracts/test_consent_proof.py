@@ -14,6 +14,7 @@ from layers.declarations.settings import Settings
 from layers.events.envelope import Channel
 from layers.events.model import ConsentChanged, ConsentMode, Purposes
 from layers.events.record import Record
+from layers.stores.bigquery.port import Parameter
 from layers.stores.bigquery.warehouse import BigQueryWarehouse
 from layers.stores.bigquery.writer import BigQueryFacts
 from tests.contracts.datasets import make_dataset
@@ -60,7 +61,7 @@ def test_every_change_is_there_and_the_newest_holds(bigquery_emulator: tuple[str
 
     asyncio.run(deliver())
     [sql] = re.findall(r"^```sql\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
-    asked = {"shopper": ANNE, "kept_since": START - timedelta(days=1)}
+    asked: dict[str, Parameter] = {"shopper": ANNE, "kept_since": START - timedelta(days=1)}
     rows = BigQueryWarehouse.of(values).query(sql.replace("{dataset}", f"{PROJECT}.{dataset}"), asked)
     assert [(row["event_id"], row["channel"], row["session"], row["holds"]) for row in rows] == [
         ("withdrawn-by-hand", "store", "s-store", True),
