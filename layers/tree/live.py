@@ -38,9 +38,12 @@ class LiveTrees(Protocol):
 
 @dataclass(slots=True)
 class _Kept:
+    """`refused` is the error of the last reading, while there was never a good one."""
+
     tree: Tree | None = None
     until: float = float("-inf")
     known: bool = False
+    refused: str = ""
 
 
 class PublishedTrees:
@@ -56,24 +59,25 @@ class PublishedTrees:
     async def of(self, retailer_id: str) -> Tree | None:
         kept = self._kept.setdefault(retailer_id, _Kept())
         if self._clock() < kept.until:
-            return kept.tree
+            return _given(kept)
         lock = self._locks.setdefault(retailer_id, asyncio.Lock())
         if kept.known and lock.locked():
             return kept.tree  # Somebody is reading it anew: the one of a moment ago will do.
         async with lock:
             if self._clock() >= kept.until:
                 await self._read(retailer_id, kept)
-        return kept.tree
+        return _given(kept)
 
     async def _read(self, retailer_id: str, kept: _Kept) -> None:
         try:
             kept.tree = await self._published(retailer_id, kept.tree)
-            kept.known = True
+            kept.known, kept.refused = True, ""
         except Exception as error:
             # Whatever the document store throws, a tree of a few seconds ago is better than none.
             failure("the live tree could not be read", error)
             if not kept.known:
-                raise TreeUnavailable(type(error).__name__) from None
+                # Remembered for a moment: those who waited meanwhile need not each wait for the same answer again.
+                kept.refused = type(error).__name__
         kept.until = self._clock() + (ABSENT_S if kept.tree is None else self._fresh_s)
 
     async def _published(self, retailer_id: str, before: Tree | None) -> Tree | None:
@@ -87,6 +91,12 @@ class PublishedTrees:
         if document is None:
             raise LookupError("live_trees names a version that trees does not have; publish the tree again")
         return read_json(str(document.data["definition"]))
+
+
+def _given(kept: _Kept) -> Tree | None:
+    if kept.refused:
+        raise TreeUnavailable(kept.refused)
+    return kept.tree
 
 
 async def publish(documents: Documents, retailer_id: str, tree: Tree, source: str) -> bool:

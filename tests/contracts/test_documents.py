@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from google.api_core.exceptions import GoogleAPICallError, RetryError
 
+from emulators.processes.ports import free_ports, give_back
+from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.stores.collections import ERASURES, TREES, Collection
+from layers.stores.firestore.documents import FirestoreDocuments
 from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.firestore.port import Documents, Later
 
@@ -148,3 +153,16 @@ async def test_what_is_given_out_is_a_copy(documents: Documents) -> None:
     document.data["list"].append(2)
     again = await documents.get(TREES, "one")
     assert again is not None and again.data == {"list": [1]}
+
+
+async def test_a_store_that_is_away_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client's own way is to try for five minutes, and whoever asked would hang; the bound here is generous."""
+    (port,) = free_ports(1)
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{port}")
+    try:
+        away = FirestoreDocuments.of(Settings({settings.documents("(default)"): "projects/p/databases/(default)"}))
+        async with asyncio.timeout(60):
+            with pytest.raises((GoogleAPICallError, RetryError)):
+                await away.get(TREES, "nothing")
+    finally:
+        give_back([port])

@@ -111,6 +111,9 @@ async def test_a_store_that_is_away(documents: Watched, clock: Clock) -> None:
     with pytest.raises(TreeUnavailable):
         await trees.of("demo")
     documents.down = False
+    with pytest.raises(TreeUnavailable):
+        await trees.of("demo")  # without asking: all who waited would else ask, and wait, one after the other
+    clock.now += ABSENT_S
     shown = await trees.of("demo")
     documents.down = True
     clock.now = 1000

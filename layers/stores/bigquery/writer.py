@@ -70,6 +70,8 @@ class _Stream:
             return await asyncio.wait_for(answer, ANSWER_WITHIN_S)
         except (grpc.RpcError, asyncio.InvalidStateError, TimeoutError) as error:
             self.close()
+            # Nobody asks for it any more; an exception that it might still be given would be logged as never asked for.
+            answer.cancel()
             raise Unavailable(f"the append stream broke ({type(error).__name__})") from None
 
     async def _read(self) -> None:

@@ -10,13 +10,31 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from google.api_core.exceptions import AlreadyExists, FailedPrecondition, NotFound
+from google.api_core.exceptions import (
+    AlreadyExists,
+    FailedPrecondition,
+    InternalServerError,
+    NotFound,
+    ResourceExhausted,
+    ServiceUnavailable,
+)
+from google.api_core.retry import if_exception_type
+from google.api_core.retry_async import AsyncRetry
 from google.cloud.firestore_v1 import DELETE_FIELD, AsyncClient, FieldFilter
 
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.stores.collections import Collection
 from layers.stores.firestore.port import Document
+
+_AGAIN = if_exception_type(ServiceUnavailable, ResourceExhausted, InternalServerError)
+
+_ONE: Any = {"retry": AsyncRetry(_AGAIN, initial=0.1, maximum=1.0, timeout=3.0), "timeout": 3.0}
+"""Of a call for one document. The client's own way is to try for five minutes: with Firestore down, whoever asked would
+hang for so long instead of answering that it cannot, or showing what it shows then."""
+
+_MANY: Any = {"retry": AsyncRetry(_AGAIN, initial=0.1, maximum=1.0, timeout=60.0), "timeout": 60.0}
+"""Of a query, for which only scheduled work waits."""
 
 
 def _plain(value: Any) -> Any:
@@ -49,39 +67,39 @@ class FirestoreDocuments:
         return self._client.collection(collection.name).document(id)
 
     async def get(self, collection: Collection, id: str) -> Document | None:
-        snapshot = await self._reference(collection, id).get()
+        snapshot = await self._reference(collection, id).get(**_ONE)
         return _document(snapshot) if snapshot.exists else None
 
     async def create(self, collection: Collection, id: str, data: Mapping[str, Any]) -> bool:
         try:
-            await self._reference(collection, id).create(dict(data))
+            await self._reference(collection, id).create(dict(data), **_ONE)
         except AlreadyExists:
             return False
         return True
 
     async def put(self, collection: Collection, id: str, data: Mapping[str, Any]) -> None:
-        await self._reference(collection, id).set(dict(data))
+        await self._reference(collection, id).set(dict(data), **_ONE)
 
     async def replace(self, collection: Collection, known: Document, data: Mapping[str, Any]) -> bool:
         # `update` takes a precondition, `set` does not; so fields that went away are deleted by name.
         gone = {name: DELETE_FIELD for name in known.data if name not in data}
         option = self._client.write_option(last_update_time=known.stamp)
         try:
-            await self._reference(collection, known.id).update({**data, **gone}, option=option)
+            await self._reference(collection, known.id).update({**data, **gone}, option=option, **_ONE)
         except (FailedPrecondition, NotFound):
             return False
         return True
 
     async def delete(self, collection: Collection, id: str) -> None:
-        await self._reference(collection, id).delete()
+        await self._reference(collection, id).delete(**_ONE)
 
     async def find(self, collection: Collection, **equals: str | int | bool) -> list[Document]:
         query: Any = self._client.collection(collection.name)
         for name, value in equals.items():
             query = query.where(filter=FieldFilter(name, "==", value))
-        found = [_document(snapshot) async for snapshot in query.stream()]
+        found = [_document(snapshot) async for snapshot in query.stream(**_MANY)]
         return sorted(found, key=lambda document: document.id)
 
     async def later(self, collection: Collection, field: str, since: datetime, limit: int) -> list[Document]:
         query = self._client.collection(collection.name).where(filter=FieldFilter(field, ">=", since))
-        return [_document(snapshot) async for snapshot in query.order_by(field).limit(limit).stream()]
+        return [_document(snapshot) async for snapshot in query.order_by(field).limit(limit).stream(**_MANY)]
