@@ -7,7 +7,7 @@ INPUTS := $(shell find layers functions infra emulators tests -name requirements
 LOCK := .venv/bin/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench quick chaos check format up down plan golden fidelity lock clean
+.PHONY: help setup demo test bench quick chaos check format up down plan golden register fidelity lock clean
 
 help:  ## list every target
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ plan: setup  ## what of the infrastructure the laptop applies, and what not
 
 golden: setup  ## renew the reviewed graphs of all stacks and infra's table; read the difference
 	$(RUN) -m infra.capture.review
+
+register: setup  ## renew the register of processing and the data map; `make golden` does so too
+	$(RUN) -m infra.register --write infra/REGISTER.md
 
 fidelity: setup  ## renew the README's table of what the laptop emulates
 	$(RUN) -m emulators plan --write README.md

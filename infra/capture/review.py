@@ -1,7 +1,8 @@
 """`python -m infra.capture.review`: renews what a reviewer reads.
 
 That is `tests/infra/golden/<stack>.json`, every stack's graph in a form that shows a change of infrastructure and
-nothing else, and the table in `infra/README.md`. Tests fail while either is not what the program asks for.
+nothing else, the table in `infra/README.md`, and the register of processing. Tests fail while one of them is not what
+the program asks for.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 
 from infra.capture.graph import Graph
 from infra.capture.run import capture
+from infra.register.made import PAGE as REGISTER
+from infra.register.made import made
 
 GOLDEN = "tests/infra/golden"
 PAGE = "infra/README.md"
