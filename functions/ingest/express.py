@@ -95,12 +95,15 @@ class _Lane:
         clock: Callable[[], datetime],
     ) -> None:
         self._commit, self._door, self._answers, self._clock = room.commit, door, answers, clock
+        self._known = room.suppressions.known
 
     def __call__(self, headers: Headers, body: bytes, reply: Reply) -> bool:
         answers = self._answers.get(headers.get(b"origin"))
         if answers is None or headers.get(b"content-type") not in KINDS:
             return False
         if b"webhook-signature" in headers or b"content-encoding" in headers:
+            return False
+        if not self._known():
             return False
         now = self._clock()
         try:

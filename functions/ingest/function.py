@@ -1,6 +1,17 @@
 """Declaration: the Shopper Event API."""
 
-from layers.declarations import Access, Function, HotTable, Http, LegalBasis, RetailerSecret, Scale, SecretKind, Topic
+from layers.declarations import (
+    Access,
+    Documents,
+    Function,
+    HotTable,
+    Http,
+    LegalBasis,
+    RetailerSecret,
+    Scale,
+    SecretKind,
+    Topic,
+)
 
 EVENTS_PATH = "/v1/events"
 DOCUMENT_PATH = "/v1/openapi.json"
@@ -13,6 +24,7 @@ FUNCTION = Function(
         HotTable("events", Access.WRITE),
         HotTable("arrivals", Access.WRITE),
         Topic("shopper-events"),
+        Documents(Access.READ),
         RetailerSecret(SecretKind.PSEUDONYM_KEY),
         RetailerSecret(SecretKind.SIGNING_KEY),
     ),

@@ -22,6 +22,7 @@ from layers.shell.answers import Problem, cors, json_answer, read_body
 from layers.shell.express import open_express
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure, log
+from layers.stores.suppressions import Unavailable as SuppressionsUnavailable
 
 PATH = EVENTS_PATH
 CONTENT_TYPES = ("application/json", "text/plain")
@@ -125,6 +126,11 @@ async def _read(request: Request, room: Room, retailer: Retailer, now: datetime)
         raise Problem(401, "signature", "The signature does not hold", f"{error}. Nothing was taken.") from None
     except InvalidBody as error:
         raise Problem(400, "invalid-body", "The body is no envelope", f"{error}. Nothing was taken.") from None
+    if not room.suppressions.known():
+        try:
+            await room.suppressions.fresh()
+        except SuppressionsUnavailable:
+            raise _unavailable("It cannot be read who was erased") from None
     return take(envelopes, room.doors[retailer.id], now)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from functions.ingest.commit import GroupCommit
 from functions.ingest.rules import Door
@@ -10,8 +13,9 @@ from layers.declarations import SecretKind, settings
 from layers.declarations.settings import Settings
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.signature import decode_key
-from layers.retailers import Registry
+from layers.retailers import Registry, Retailer
 from layers.shell.settle import settle
+from layers.stores.suppressions import LiveSuppressions, Suppressions, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +28,24 @@ class Room:
     doors: dict[str, Door]
     signing_keys: dict[str, bytes]
     commit: GroupCommit
+    suppressions: Suppressions
 
 
-def secrets_of(values: Settings, registry: Registry) -> tuple[dict[str, Door], dict[str, bytes]]:
+def secrets_of(
+    values: Settings, registry: Registry, suppressions: Suppressions
+) -> tuple[dict[str, Door], dict[str, bytes]]:
     """What both secrets of every retailer are for.
 
     Raises:
         MissingSetting, InvalidKey: a function without its secrets must not start.
     """
+
+    def door(retailer: Retailer) -> Door:
+        pseudonymise = Pseudonymiser(values[settings.secret(SecretKind.PSEUDONYM_KEY, retailer.id)])
+        return Door(retailer, pseudonymise, partial(suppressions.erased_at, retailer.id))
+
     return (
-        {r.id: Door(r, Pseudonymiser(values[settings.secret(SecretKind.PSEUDONYM_KEY, r.id)])) for r in registry},
+        {retailer.id: door(retailer) for retailer in registry},
         {r.id: decode_key(values[settings.secret(SecretKind.SIGNING_KEY, r.id)]) for r in registry},
     )
 
@@ -41,12 +53,24 @@ def secrets_of(values: Settings, registry: Registry) -> tuple[dict[str, Door], d
 async def make() -> Room:
     from layers.stores.bigtable.arrivals import BigtableArrivals
     from layers.stores.bigtable.events import BigtableHotEvents
+    from layers.stores.firestore.following import FirestoreFollowing
     from layers.stores.pubsub.publisher import PubsubPublisher
 
     values = Settings.of_process()
     registry = Registry.of_environment(values.values, settings.RETAILER_PREFIX)
-    doors, signing_keys = secrets_of(values, registry)
+    suppressions = LiveSuppressions(FirestoreFollowing.of(values), time.monotonic)
+    doors, signing_keys = secrets_of(values, registry, suppressions)
     topic = PubsubPublisher.of(values, "shopper-events")
     commit = GroupCommit(BigtableHotEvents.of(values), BigtableArrivals.of(values), topic)
+    made = Room(registry, doors, signing_keys, commit, suppressions)
+    await _first_read(suppressions)
     settle()
-    return Room(registry, doors, signing_keys, commit)
+    return made
+
+
+async def _first_read(suppressions: Suppressions) -> None:
+    """Before the first request. Fails alone: the handler tries again at each request, and says 503 until it is known
+    who is erased.
+    """
+    with suppress(Unavailable):
+        await suppressions.fresh()

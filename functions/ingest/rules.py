@@ -17,18 +17,24 @@ from layers.events.record import milliseconds, record_head, record_line, row_key
 from layers.retailers import Retailer, family
 from layers.stores.bigtable.port import HotEvent
 
+ERASED = "before the shopper's erasure, and never taken again; leave the event out"
+"""Names nobody, and says nothing that its reader, the retailer who asked for the erasure, does not know."""
+
 
 class Door:
     """One retailer's: all that does not change from request to request.
 
     Args:
         pseudonymise: from customer id to pseudonym, under the retailer's key.
+        erased_at: from pseudonym to the last moment of which everything is erased, None for a shopper who is not.
     """
 
-    __slots__ = ("allowance", "families", "pseudonymise", "reader", "retailer")
+    __slots__ = ("allowance", "erased_at", "families", "pseudonymise", "reader", "retailer")
 
-    def __init__(self, retailer: Retailer, pseudonymise: Callable[[str], str]) -> None:
-        self.retailer, self.pseudonymise = retailer, pseudonymise
+    def __init__(
+        self, retailer: Retailer, pseudonymise: Callable[[str], str], erased_at: Callable[[str], datetime | None]
+    ) -> None:
+        self.retailer, self.pseudonymise, self.erased_at = retailer, pseudonymise, erased_at
         self.allowance = Allowance(retailer.events_per_second)
         self.reader = EventReader(retailer.contract)
         days = retailer.contract.days
@@ -54,12 +60,16 @@ def take(envelopes: Sequence[Envelope], door: Door, now: datetime) -> Taken:
     read, limits, families = door.reader.read, door.reader.limits(now), door.families
     for place, envelope in enumerate(envelopes):
         shopper = door.pseudonymise(envelope.shopper)
+        erased = door.erased_at(shopper)
         prefix = row_prefix(door.retailer.id, shopper)
         head = record_head(shopper, envelope.session, envelope.channel, now)
         for index, raw in enumerate(envelope.events):
             event, kept = read(raw, now, limits)
             if isinstance(event, str) or isinstance(kept, str):
                 taken.rejected.append(Rejection(index, str(event), str(kept), place))
+                continue
+            if erased is not None and event.at <= erased:
+                taken.rejected.append(Rejection(index, "$.at", ERASED, place))
                 continue
             at_ms = milliseconds(event.at)
             line = record_line(head, kept)

@@ -67,7 +67,7 @@ def on_emulators(setting: Setting) -> Outcome:
     """
     figures: list[Figure] = []
     with (
-        emulators(("bigtable", "pubsub"), setting.cores.load, setting.folder) as stores,
+        emulators(("bigtable", "pubsub", "firestore"), setting.cores.load, setting.folder) as stores,
         _up(("ours", "sample"), Place(stores.values, setting.cores.server, setting.folder, setting.tree)) as servers,
     ):
         rows = 0

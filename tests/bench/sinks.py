@@ -1,4 +1,4 @@
-"""Null sinks: a Bigtable and a Pub/Sub that take everything, keep nothing and count.
+"""Null sinks: a Bigtable and a Pub/Sub that take everything, keep nothing and count, and a Firestore that is empty.
 
 `python -m tests.bench.sinks PORT`. With them the handler's own cost shows. Requests and answers stay bytes; answers are
 made once for each number of rows. Any table and any topic exist. Rows are counted by table, so that a table which
@@ -25,6 +25,7 @@ from tests.bench.protowalk import published_in, rows_of, spans
 
 COUNTS = "/bench.Sinks/Counts"
 _BIGTABLE, _PUBLISHER = "/google.bigtable.v2.Bigtable/", "/google.pubsub.v1.Publisher/"
+_FIRESTORE = "/google.firestore.v1.Firestore/"
 _OPTIONS = (("grpc.max_receive_message_length", 64 * 1024 * 1024), ("grpc.so_reuseport", 0))
 
 _MutateRowsResponse: Any = bigtable.MutateRowsResponse.pb()
@@ -58,6 +59,7 @@ class Sinks(grpc.GenericRpcHandler):  # type: ignore[misc]
             _BIGTABLE + "MutateRow": grpc.unary_unary_rpc_method_handler(self._mutate_row),
             _BIGTABLE + "PingAndWarm": grpc.unary_unary_rpc_method_handler(self._nothing),
             _PUBLISHER + "Publish": grpc.unary_unary_rpc_method_handler(self._publish),
+            _FIRESTORE + "RunQuery": grpc.unary_stream_rpc_method_handler(self._run_query),
             COUNTS: grpc.unary_unary_rpc_method_handler(self._counts),
         }
 
@@ -88,6 +90,10 @@ class Sinks(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._counted["published"] += records
         self._counted["publish calls"] += 1
         return all_published(messages)
+
+    async def _run_query(self, _request: bytes, _context: Any) -> AsyncIterator[bytes]:
+        """Nobody is erased: an answer without a document."""
+        yield b""
 
     async def _nothing(self, _request: bytes, _context: Any) -> bytes:
         return b""

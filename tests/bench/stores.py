@@ -43,7 +43,8 @@ def sinks(core: int, folder: Path, bigtable_ms: float = 0, pubsub_ms: float = 0)
 
     with running_program("sinks", program("sinks", arguments), Place({}, core, folder)) as served:
         address = f"127.0.0.1:{served.port}"
-        yield Backends({settings.EMULATOR_HOSTS[name]: address for name in ("bigtable", "pubsub")}, (served.pid,))
+        hosts = {settings.EMULATOR_HOSTS[name]: address for name in ("bigtable", "pubsub", "firestore")}
+        yield Backends(hosts, (served.pid,))
 
 
 @contextlib.contextmanager

@@ -11,17 +11,19 @@ from tests.fuzz.door import Door, open_door
 
 @pytest.fixture(scope="session")
 def express_door(
-    bigtable_emulator: str, pubsub_emulator: str, tmp_path_factory: pytest.TempPathFactory
+    bigtable_emulator: str, pubsub_emulator: str, firestore_emulator: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Door]:
-    with open_door("express", bigtable_emulator, pubsub_emulator, tmp_path_factory.mktemp("door"), True) as door:
+    folder = tmp_path_factory.mktemp("door")
+    with open_door("express", bigtable_emulator, pubsub_emulator, firestore_emulator, folder, True) as door:
         yield door
 
 
 @pytest.fixture(scope="session")
 def ordinary_door(
-    bigtable_emulator: str, pubsub_emulator: str, tmp_path_factory: pytest.TempPathFactory
+    bigtable_emulator: str, pubsub_emulator: str, firestore_emulator: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Door]:
-    with open_door("ordinary", bigtable_emulator, pubsub_emulator, tmp_path_factory.mktemp("door"), False) as door:
+    folder = tmp_path_factory.mktemp("door")
+    with open_door("ordinary", bigtable_emulator, pubsub_emulator, firestore_emulator, folder, False) as door:
         yield door
 
 

@@ -163,7 +163,9 @@ def _make_stores(name: str, tables: grpc.Channel, topics: grpc.Channel) -> None:
 
 
 @contextlib.contextmanager
-def open_door(name: str, bigtable_host: str, pubsub_host: str, folder: Path, express: bool) -> Iterator[Door]:
+def open_door(
+    name: str, bigtable_host: str, pubsub_host: str, firestore_host: str, folder: Path, express: bool
+) -> Iterator[Door]:
     """A door for as long as the block runs; it ends with this process, however that ends.
 
     Args:
@@ -178,6 +180,8 @@ def open_door(name: str, bigtable_host: str, pubsub_host: str, folder: Path, exp
         settings.topic("shopper-events"): _topic(name),
         settings.EMULATOR_HOSTS["bigtable"]: bigtable_host,
         settings.EMULATOR_HOSTS["pubsub"]: pubsub_host,
+        settings.EMULATOR_HOSTS["firestore"]: firestore_host,
+        settings.documents("(default)"): f"projects/{name}/databases/(default)",
         **{settings.secret(kind, RETAILER.id): _secret(kind) for kind in SecretKind},
         **{settings.hot_table(spec.name): f"{_tables(name)}/{spec.name}" for spec in hot_tables([RETAILER])},
     }

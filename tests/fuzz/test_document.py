@@ -64,7 +64,7 @@ def examples() -> list[Any]:
 
 @pytest.mark.parametrize("example", examples())
 def test_every_example_is_taken_whole(example: Any) -> None:
-    door = Door(SHOP, Pseudonymiser("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="))
+    door = Door(SHOP, Pseudonymiser("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="), lambda _: None)
     taken = take(read_envelopes(json.dumps(example).encode(), server=isinstance(example, list)), door, NOW)
     assert taken.events
     assert not taken.rejected

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from functions.ingest.commit import CLOSE_AT_EVENTS, GROUPS_AT_ONCE, PENDING_BYTES, REFUSE_AFTER_S, GroupCommit
 from functions.ingest.handler import PATH, answer
 from functions.ingest.room import Room
+from functions.ingest.rules import ERASED
 from functions.ingest.rules import Door as Doorway
 from layers.events.envelope import MAX_BODY_BYTES
 from layers.events.record import decode_lines
@@ -26,6 +28,7 @@ from layers.retailers import Registry, Retailer
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents
 from layers.stores.bigtable.port import HotEvent
 from layers.stores.pubsub.fake import FakePublisher
+from layers.stores.suppressions import FakeSuppressions
 from tests.handlers.asking import ask
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -43,14 +46,15 @@ class Door:
         self.store, self.journal, self.topic = FakeHotEvents(), FakeArrivals(), FakePublisher()
         pseudonymiser = Pseudonymiser("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
         self.pseudonym = pseudonymiser(CUSTOMER)
-        self.doors = {"demo": Doorway(DEMO, pseudonymiser)}
+        self.suppressions = FakeSuppressions()
+        self.doors = {"demo": Doorway(DEMO, pseudonymiser, partial(self.suppressions.erased_at, "demo"))}
         self.recommit()
 
     def recommit(
         self, close_after_s: float = 0, pending_bytes: int = PENDING_BYTES, refuse_after_s: float = REFUSE_AFTER_S
     ) -> None:
         commit = GroupCommit(self.store, self.journal, self.topic, close_after_s, pending_bytes, refuse_after_s)
-        self.room = Room(Registry([DEMO]), self.doors, {"demo": SIGNING}, commit)
+        self.room = Room(Registry([DEMO]), self.doors, {"demo": SIGNING}, commit, self.suppressions)
 
     async def post(
         self, body: object, headers: dict[str, str] | None = None, query: str = f"key={KEY}", method: str = "POST"
@@ -348,3 +352,33 @@ async def test_no_log_holds_a_person(door: Door, capsys: pytest.CaptureFixture[s
     lines = capsys.readouterr().out.strip().split("\n")
     assert {json.loads(line)["severity"] for line in lines} == {"WARNING", "ERROR"}
     assert not any(word in line for line in lines for word in ("jane", CUSTOMER, door.pseudonym))
+
+
+async def test_what_an_erased_shopper_did_before_is_refused_and_what_comes_after_is_taken(door: Door) -> None:
+    door.suppressions.suppress("demo", door.pseudonym, datetime(2026, 11, 22, 10, 15, tzinfo=UTC))
+    after = {**event(2), "at": "2026-11-22T10:15:00.001Z"}
+    response = await door.post(envelope(event(1), after))
+    assert response.status_code == 200
+    answered = json.loads(bytes(response.body))
+    assert answered["accepted"] == 1
+    assert answered["rejected"] == [{"index": 0, "path": "$.at", "reason": ERASED}]
+    assert CUSTOMER not in ERASED and door.pseudonym not in ERASED
+    assert door.stored() == door.dispatched() == ["event-0002"]
+    assert [row for row in door.journal.rows.values() if b"event-0001" in repr(row).encode()] == []
+
+
+async def test_events_that_are_all_from_before_an_erasure_are_a_400_and_nobody_elses_are(door: Door) -> None:
+    door.suppressions.suppress("demo", door.pseudonym, NOW)
+    refused = problem(await door.post(envelope(event(1))))
+    assert (refused["status"], refused["rejected"][0]["reason"]) == (400, ERASED)
+    assert (await door.post(envelope(event(1), shopper="somebody-else"))).status_code == 204
+
+
+async def test_nothing_is_taken_before_it_is_known_who_is_erased(door: Door) -> None:
+    door.suppressions.down = True
+    response = await door.post(envelope(event(1)))
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    assert problem(response)["type"].endswith("try-again")
+    assert not door.store.rows
+    door.suppressions.down = False
+    assert (await door.post(envelope(event(1)))).status_code == 204

@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -23,12 +24,14 @@ from layers.shell.express import Headers
 from layers.shell.lazily import Lazily
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents
 from layers.stores.pubsub.fake import FakePublisher
+from layers.stores.suppressions import FakeSuppressions
 from tests.handlers.asking import ask
 
 EXAMPLES = json.loads((Path(__file__).parents[1] / "examples" / "events.json").read_text())
 KEY = "write-key-of-demo"
 PAGE = "https://shop.example"
 DEMO = Retailer(id="demo", name="Demo", write_key=KEY, read_key="read-key-of-demo-1", origins=(PAGE,))
+PSEUDONYM = Pseudonymiser("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -41,11 +44,12 @@ class Shop:
     store: FakeHotEvents = field(default_factory=FakeHotEvents)
     journal: FakeArrivals = field(default_factory=FakeArrivals)
     topic: FakePublisher = field(default_factory=FakePublisher)
+    suppressions: FakeSuppressions = field(default_factory=FakeSuppressions)
 
     async def open(self) -> Shop:
         commit = GroupCommit(self.store, self.journal, self.topic, 0, self.pending_bytes)
-        door = Door(self.retailer, Pseudonymiser("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="))
-        self.room = Room(Registry([self.retailer]), {"demo": door}, {"demo": bytes(32)}, commit)
+        door = Door(self.retailer, PSEUDONYM, partial(self.suppressions.erased_at, "demo"))
+        self.room = Room(Registry([self.retailer]), {"demo": door}, {"demo": bytes(32)}, commit, self.suppressions)
 
         async def made() -> Room:
             return self.room
@@ -77,6 +81,7 @@ def body(*events: object) -> bytes:
     return json.dumps({"shopper": "9250001234567", "session": "s1", "channel": "web", "events": events}).encode()
 
 
+BEFORE, AFTER = "2026-11-22T11:00:00+00:00", "2026-11-22T11:00:00.001+00:00"
 TEXT = {b"content-type": b"text/plain;charset=UTF-8", b"origin": PAGE.encode()}
 
 
@@ -149,3 +154,17 @@ async def test_other_targets_are_not_its_business_nor_any_before_the_room_is_mad
     closed = EventExpress(Lazily(never), handler.PATH, handler.acknowledged, handler.not_durable)
     await closed.warm()
     assert closed.taker(f"/v1/events?key={KEY}".encode()) is None
+
+
+async def test_it_leaves_the_erased_and_the_unknown_to_the_handler() -> None:
+    shop = await Shop().open()
+    kind = {b"content-type": b"text/plain"}
+    page = {"type": "PageViewed", "page": "/"}
+    old, new = {**page, "id": "event-0001", "at": BEFORE}, {**page, "id": "event-0002", "at": AFTER}
+    shop.suppressions.suppress("demo", PSEUDONYM("9250001234567"), datetime.fromisoformat(BEFORE))
+    assert await shop.post(body(old), kind) is None
+    assert await shop.post(body(new, old), kind) is None
+    assert not shop.store.rows
+    assert await shop.post(body(new), kind) is not None
+    shop.suppressions.down = True
+    assert await shop.post(body(new), kind) is None

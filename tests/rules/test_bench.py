@@ -132,7 +132,7 @@ def test_a_request_of_the_load_is_what_it_says_and_never_twice_the_same(events: 
 
 def _both(sent: str) -> tuple[Taken, list[Row], list[dict[str, Any]]]:
     retailer = json.loads(RETAILER.to_json())
-    ours = take(read_envelopes(sent.encode(), server=False), Door(RETAILER, Pseudonymiser(KEY)), NOW)
+    ours = take(read_envelopes(sent.encode(), server=False), Door(RETAILER, Pseudonymiser(KEY), lambda _: None), NOW)
     return ours, *rows(json.loads(sent), retailer, base64.b64decode(KEY), NOW)
 
 
