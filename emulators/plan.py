@@ -51,6 +51,9 @@ VERDICTS: dict[str, Verdict] = {
     "gcp:firestore/database:Database": Applied(
         "firestore", "exists by being used; no TTL, no check of indexes; a contended transaction waits 4 s"
     ),
+    "gcp:kms/cryptoKey:CryptoKey": Applied(
+        "secrets", "a key of this machine on the same curve, in the secrets' file, handed to the function that signs"
+    ),
     "gcp:pubsub/subscription:Subscription": Applied(
         "pubsub",
         "no identity token on a push, two deliveries at a time, no retry policy: a second attempt comes at once",
@@ -74,6 +77,8 @@ VERDICTS: dict[str, Verdict] = {
     "gcp:bigtable/instance:Instance": NotEmulated("the emulator takes any instance's name and has no nodes to scale"),
     "gcp:bigtable/tableIamMember:TableIamMember": _GRANT,
     "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": _GRANT,
+    "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": _GRANT,
+    "gcp:kms/keyRing:KeyRing": NotEmulated("the folder that the keys lie in; one key is one entry of a file"),
     "gcp:logging/metric:Metric": NotEmulated(
         "nobody collects a laptop's logs; tests/handlers checks that a function writes the lines that it measures"
     ),

@@ -9,6 +9,7 @@ import pulumi_gcp as gcp
 from infra import apis
 from infra.apis import Apis
 from infra.configuration import Stack
+from layers.stores.topics import DEAD_LETTER_DAYS
 
 
 def dead_letter(stack: Stack, on: Apis, name: str, kept: Any) -> None:
@@ -48,8 +49,8 @@ def dead_letter(stack: Stack, on: Apis, name: str, kept: Any) -> None:
         ],
         documentation=gcp.monitoring.AlertPolicyDocumentationArgs(
             mime_type="text/markdown",
-            content="Messages that no attempt could deliver wait here for 31 days. Read the function's log for the "
-            "reason, correct it, then publish them again to the topic.",
+            content=f"Messages that no attempt could deliver wait here for {DEAD_LETTER_DAYS} days. Read the "
+            "function's log for the reason, correct it, then publish them again to the topic.",
         ),
         notification_channels=list(stack.notification_channels),
         opts=on.on(apis.MONITORING),

@@ -13,7 +13,8 @@ import pulumi_gcp as gcp
 from infra.configuration import Stack
 
 ARTIFACTS, BIGQUERY, BIGTABLE, BIGTABLE_ADMIN = "artifactregistry", "bigquery", "bigtable", "bigtableadmin"
-BUILDS, FIRESTORE, IAM, LOGGING, MONITORING = "cloudbuild", "firestore", "iam", "logging", "monitoring"
+BUILDS, FIRESTORE, IAM, KMS = "cloudbuild", "firestore", "iam", "cloudkms"
+LOGGING, MONITORING = "logging", "monitoring"
 PROJECTS, PUBSUB, RUN, SCHEDULER = "cloudresourcemanager", "pubsub", "run", "cloudscheduler"
 SECRETS, STORAGE = "secretmanager", "storage"
 
@@ -25,6 +26,7 @@ _ALL = (
     BUILDS,
     FIRESTORE,
     IAM,
+    KMS,
     LOGGING,
     MONITORING,
     PROJECTS,

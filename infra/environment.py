@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pulumi
 
 from infra.configuration import Stack
 from infra.declared import needs
 from infra.retailer_secrets import Secret, Secrets
-from layers.declarations import Calls, Documents, Function, HotTable, RetailerSecret, Topic, settings
+from layers.declarations import Access, Calls, Documents, Function, HotTable, RetailerSecret, SigningKey, Topic, settings
+from layers.stores.tables import EVENTS
 
 ASGI = {"FUNCTION_USE_ASGI": "true"}
 """All functions are asynchronous; without it functions-framework would run them under WSGI."""
@@ -27,6 +29,7 @@ class Made:
     tables: Mapping[str, pulumi.Output[str]]
     topics: Mapping[str, pulumi.Output[str]]
     databases: Mapping[str, pulumi.Output[str]]
+    keys: Mapping[str, pulumi.Output[str]]
     addresses: Mapping[str, pulumi.Output[str]]
 
 
@@ -34,9 +37,12 @@ def values(stack: Stack, function: Function, made: Made) -> dict[str, pulumi.Inp
     """The plain values by name."""
     found: dict[str, Any] = {**ASGI, settings.PROJECT: stack.project, settings.STACK: stack.name}
     found |= {settings.retailer(retailer.id): retailer.to_json() for retailer in stack.retailers}
+    if any(need.name == EVENTS and need.access is Access.WRITE for need in needs(function, HotTable)):
+        found[settings.RETIRED_DELAYS] = msgspec.json.encode(stack.retired_delays, order="sorted").decode()
     found |= {settings.hot_table(need.name): made.tables[need.name] for need in needs(function, HotTable)}
     found |= {settings.topic(need.name): made.topics[need.name] for need in needs(function, Topic)}
     found |= {settings.documents(need.database): made.databases[need.database] for need in needs(function, Documents)}
+    found |= {settings.signing_key(need.name): made.keys[need.name] for need in needs(function, SigningKey)}
     found |= {settings.url(need.function): made.addresses[need.function] for need in needs(function, Calls)}
     return dict(sorted(found.items()))
 

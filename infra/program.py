@@ -22,6 +22,7 @@ from infra import (
     retailer_secrets,
     schedules,
     services,
+    signing_keys,
 )
 from infra.apis import Apis
 from infra.configuration import InvalidConfiguration, Stack
@@ -42,7 +43,7 @@ def provision(root: Path) -> None:
     stack = configuration.read(pulumi.get_stack(), _value)
     for warning in configuration.warnings(stack):
         pulumi.log.warn(warning)
-    tables = bigtable.with_retired(hot_tables(stack.retailers), stack)
+    tables = hot_tables(stack.retailers, stack.retired_delays)
     functions = declared.check(declared.find(root), [spec.name for spec in tables])
     built = {function.name: archives.build(root, function.name) for function in functions}
 
@@ -52,6 +53,7 @@ def provision(root: Path) -> None:
     cold = bigquery.bigquery(stack, on)
     databases = firestore.firestore(stack, on)
     held = retailer_secrets.secrets(stack, on)
+    keys = signing_keys.signing_keys(stack, on, functions)
     topics = messaging.topics(stack, on, functions)
     stored = images(stack, on, who.builds)
 
@@ -64,6 +66,7 @@ def provision(root: Path) -> None:
             *bigquery.grants(stack, on, cold, function, member),
             *firestore.grants(stack, on, databases, function, member),
             *retailer_secrets.grants(stack, on, held, function, member),
+            *signing_keys.grants(on, keys, function, member),
             *messaging.publishers(stack, on, topics, function, member),
         ]
         archive = services.archive_object(on, stored.bucket, built[function.name])
@@ -71,6 +74,7 @@ def provision(root: Path) -> None:
             tables=hot.names,
             topics={name: topic.id for name, topic in topics.items()},
             databases={name: database.id for name, database in databases.items()},
+            keys={name: signing_keys.version(key) for name, key in keys.items()},
             addresses=addresses,
         )
         image = f"{stored.address}/{function.service}:{built[function.name].tag}"

@@ -1,8 +1,8 @@
-"""Secrets: random bytes of this machine, in a file that only its owner can read.
+"""Secrets and signing keys: drawn on this machine, in a file that only its owner can read.
 
-Limit that shaped it: Secret Manager has no emulator, so a service gets the value itself as its environment value, as
-Cloud Run would give it. The same value as long as the stack is up: another pseudonym key would part every shopper from
-their past.
+Limit that shaped it: neither Secret Manager nor Cloud KMS has an emulator, so a service gets the value itself as its
+environment value, as Cloud Run would give a secret's. The same value as long as the stack is up: another pseudonym key
+would part every shopper from their past, and another signing key begins a chain that the former does not verify.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from emulators.graph import InvalidGraph, Resource
 
+KEY = "gcp:kms/cryptoKey:CryptoKey"
 VERSION = "gcp:secretmanager/secretVersion:SecretVersion"
 BYTES = 32
 """As the program's RandomBytes; the functions refuse a shorter key."""
@@ -40,16 +44,29 @@ def wanted(resources: Iterable[Resource]) -> list[str]:
     return sorted(set(found))
 
 
+def signing_keys(resources: Iterable[Resource]) -> list[str]:
+    """The ids of the keys that functions sign with. Pure."""
+    return sorted(f"{each.text('keyRing')}/cryptoKeys/{each.text('name')}" for each in resources if each.type == KEY)
+
+
+def _signing_key() -> str:
+    """A private key on the curve P-256, PKCS 8 in base64, as `layers.signing.local` reads it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return base64.b64encode(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())).decode()
+
+
 def apply(resources: Iterable[Resource], file: Path) -> dict[str, str]:
     """Draws those that are not in the file yet.
 
     Returns:
-        Base64 values by secret id.
+        Base64 values by the id of secret or key.
     """
     known: dict[str, str] = json.loads(file.read_text()) if file.is_file() else {}
-    missing = [name for name in wanted(resources) if name not in known]
-    if missing:
-        known |= {name: base64.b64encode(secrets.token_bytes(BYTES)).decode() for name in missing}
+    resources = list(resources)
+    drawn = {name: base64.b64encode(secrets.token_bytes(BYTES)).decode() for name in wanted(resources)}
+    drawn |= {name: _signing_key() for name in signing_keys(resources)}
+    if drawn.keys() - known.keys():
+        known = {**drawn, **known}
         partial = file.with_suffix(".partial")
         partial.unlink(missing_ok=True)
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:

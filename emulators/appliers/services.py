@@ -20,6 +20,7 @@ from emulators.graph import InvalidGraph, Resource, localised
 from emulators.processes import Start
 from emulators.processes.ports import HOST
 from emulators.processes.sdk import script
+from layers.declarations import settings
 
 SERVICE, OBJECT = "gcp:cloudrunv2/service:Service", "gcp:storage/bucketObject:BucketObject"
 
@@ -90,7 +91,8 @@ def environment(
     """What the service's process sees. Pure.
 
     Args:
-        values: of the secrets, by id. hosts: of the emulators. addresses: local ones by that in the graph.
+        values: of the secrets, by id, and private keys by the id of theirs. hosts: of the emulators. addresses: local
+            ones by that in the graph.
 
     Raises:
         InvalidGraph: it refers to a secret that has no version.
@@ -102,8 +104,14 @@ def environment(
         )
     secrets = {name: values[identifier] for name, identifier in service.secrets.items()}
     plain = {name: str(localised(value, addresses)) for name, value in service.environment.items()}
+    # No Cloud KMS here: who is told the name of a key's version is handed the key.
+    held = {
+        f"{name}{settings.LOCAL}": values[key]
+        for name, value in plain.items()
+        if (key := value.partition("/cryptoKeyVersions/")[0]) in values and key != value
+    }
     # Cloud Run's Python images set the last one too: a line of log must not wait for a buffer.
-    return {**plain, **secrets, **hosts, "PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    return {**plain, **secrets, **held, **hosts, "PORT": str(port), "PYTHONUNBUFFERED": "1"}
 
 
 def fingerprint(service: Service, values: Mapping[str, str], archive: Path) -> str:

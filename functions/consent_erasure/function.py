@@ -11,8 +11,12 @@ from layers.declarations import (
     RetailerSecret,
     Scale,
     SecretKind,
+    SigningKey,
     Topic,
 )
+
+RECEIPTS = "receipts"
+"""The key that receipts are signed with."""
 
 FUNCTION = Function(
     name="consent_erasure",
@@ -21,6 +25,7 @@ FUNCTION = Function(
         public=False,
         paths=(
             "/v1/erasures",
+            "/v1/erasures/key",
             "/v1/erasures/{id}",
             "/v1/erasures/{id}/receipt",
             "/v1/access",
@@ -36,6 +41,7 @@ FUNCTION = Function(
         Documents(Access.WRITE),
         Topic("shopper-events"),
         RetailerSecret(SecretKind.PSEUDONYM_KEY),
+        SigningKey(RECEIPTS),
     ),
     scale=Scale(max_instances=5, concurrency=4, memory="1Gi", timeout_s=1800),
     bases=(LegalBasis.OBLIGATION,),

@@ -81,6 +81,8 @@ _ANSWERS: dict[str, Callable[[str, Outputs], tuple[str, Outputs]]] = {
     "gcp:cloudrunv2/service:Service": _service,
     "gcp:cloudscheduler/job:Job": _same(lambda i: f"{_project(i)}/locations/{i['region']}/jobs/{i['name']}"),
     "gcp:firestore/database:Database": _same(lambda i: f"{_project(i)}/databases/{i['name']}"),
+    "gcp:kms/cryptoKey:CryptoKey": _same(lambda i: f"{i['keyRing']}/cryptoKeys/{i['name']}"),
+    "gcp:kms/keyRing:KeyRing": _same(lambda i: f"{_project(i)}/locations/{i['location']}/keyRings/{i['name']}"),
     "gcp:logging/metric:Metric": _same(lambda i: f"{_project(i)}/metrics/{i['name']}"),
     "gcp:monitoring/alertPolicy:AlertPolicy": lambda name, i: (
         f"{_project(i)}/alertPolicies/{_number(name)}",

@@ -20,11 +20,11 @@ from infra.declared import needs
 from layers.declarations import Access, Dataset, Function
 from layers.facts import TABLES, Table, view_sql
 from layers.retailers import Retailer
+from layers.stores.lingering import TIME_TRAVEL_HOURS
 
 ROLES = {Access.READ: "roles/bigquery.dataViewer", Access.WRITE: "roles/bigquery.dataEditor"}
 JOBS = "roles/bigquery.jobUser"
 _DAY_MS = 24 * 60 * 60 * 1000
-_TIME_TRAVEL_HOURS = "48"
 _SCHEMA_NAMES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
 """The API answers with its older names, so writing them keeps the next preview empty."""
 
@@ -63,8 +63,7 @@ def _dataset(stack: Stack, on: Apis, retailer: Retailer) -> Any:
         friendly_name=retailer.name,
         description=f"Cold facts of {retailer.name}",
         location=stack.analytics_location,
-        # As short as BigQuery allows: what is erased must not stay readable for the usual seven days.
-        max_time_travel_hours=_TIME_TRAVEL_HOURS,
+        max_time_travel_hours=str(TIME_TRAVEL_HOURS),
         storage_billing_model="LOGICAL",
         default_collation="",
         is_case_insensitive=False,

@@ -14,8 +14,12 @@ from infra.apis import Apis
 from infra.configuration import Stack
 from infra.declared import DATABASES, needs
 from layers.declarations import Access, Documents, Function
+from layers.stores.lingering import DOCUMENT_VERSIONS_HOURS
 
 ROLES = {Access.READ: "roles/datastore.viewer", Access.WRITE: "roles/datastore.user"}
+
+
+_RECOVERY = {1: "POINT_IN_TIME_RECOVERY_DISABLED", 7 * 24: "POINT_IN_TIME_RECOVERY_ENABLED"}
 
 
 def label(database: str) -> str:
@@ -35,7 +39,7 @@ def firestore(stack: Stack, on: Apis) -> dict[str, Any]:
             database_edition="STANDARD",
             concurrency_mode="PESSIMISTIC",
             app_engine_integration_mode="DISABLED",
-            point_in_time_recovery_enablement="POINT_IN_TIME_RECOVERY_ENABLED",
+            point_in_time_recovery_enablement=_RECOVERY[DOCUMENT_VERSIONS_HOURS[name]],
             delete_protection_state="DELETE_PROTECTION_ENABLED" if stack.protected else "DELETE_PROTECTION_DISABLED",
             deletion_policy="ABANDON" if stack.protected else "DELETE",
             opts=on.on(apis.FIRESTORE, protect=stack.protected),

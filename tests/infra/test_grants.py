@@ -16,6 +16,7 @@ from layers.declarations import (
     Push,
     RetailerSecret,
     Schedule,
+    SigningKey,
     Topic,
 )
 
@@ -47,6 +48,10 @@ def _needs(function: Function, looked: Any) -> set[Grant]:
             case RetailerSecret():
                 secrets = {f"{r.id}-{need.kind.value}" for r in looked.stack.retailers}
                 found |= {("secret", each, "roles/secretmanager.secretAccessor", me, "") for each in secrets}
+            case SigningKey():
+                ring = f"projects/{project}/locations/{looked.stack.region}/keyRings/gondola"
+                key = f"{ring}/cryptoKeys/{need.name}"
+                found.add(("key", key, "roles/cloudkms.signerVerifier", me, ""))
             case Calls():
                 called = next(f for f in looked.functions if f.name == need.function)
                 if not (isinstance(called.trigger, Http) and called.trigger.public):
@@ -97,6 +102,7 @@ _RESOURCE = {
     "gcp:bigquery/datasetIamMember:DatasetIamMember": ("dataset", "datasetId"),
     "gcp:bigtable/tableIamMember:TableIamMember": ("table", "table"),
     "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": ("service", "name"),
+    "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": ("key", "cryptoKeyId"),
     "gcp:projects/iAMMember:IAMMember": ("project", "project"),
     "gcp:pubsub/subscriptionIAMMember:SubscriptionIAMMember": ("subscription", "subscription"),
     "gcp:pubsub/topicIAMMember:TopicIAMMember": ("topic", "topic"),

@@ -11,6 +11,7 @@ from layers.declarations import (
     HotTable,
     Http,
     RetailerSecret,
+    SigningKey,
     Topic,
     settings,
 )
@@ -60,6 +61,10 @@ def test_the_environment_is_what_the_needs_promise(looked: Any) -> None:
                     expected[settings.documents(need.database)] = database
                 case Calls():
                     expected[settings.url(need.function)] = f"https://{need.function}.run.invalid"
+                case SigningKey():
+                    ring = f"projects/{project}/locations/{looked.stack.region}/keyRings/gondola"
+                    key = f"{ring}/cryptoKeys/{need.name}/cryptoKeyVersions/1"
+                    expected[settings.signing_key(need.name)] = key
                 case RetailerSecret():
                     secret |= {
                         settings.secret(need.kind, r.id): f"{r.id}-{need.kind.value}" for r in looked.stack.retailers
@@ -156,6 +161,8 @@ def test_every_resource_names_its_project_and_its_api(looked: Any) -> None:
     without = {
         # These take the project from the resource they stand on, or stand in no cloud.
         "gcp:bigtable/table",
+        "gcp:kms/cryptoKey:CryptoKey",
+        "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember",
         "gcp:secretmanager/secretVersion:SecretVersion",
         "gcp:serviceaccount/iAMMember:IAMMember",
         "gcp:storage/bucketIAMMember:BucketIAMMember",

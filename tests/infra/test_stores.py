@@ -10,6 +10,7 @@ from infra.capture.run import stack_values
 from infra.configuration import parse
 from infra.stores.bigtable import with_retired
 from layers.facts import TABLES
+from layers.stores.lingering import DOCUMENT_VERSIONS_HOURS
 from layers.retailers import RetentionClass
 from layers.stores.tables import EVENT_CLASSES, hot_tables
 
@@ -135,7 +136,10 @@ def test_contact_details_have_a_database_of_their_own(looked: Any) -> None:
     assert set(databases) == {"(default)", "rewards"}
     for database in databases.values():
         assert database["type"] == "FIRESTORE_NATIVE"
-        assert database["pointInTimeRecoveryEnablement"] == "POINT_IN_TIME_RECOVERY_ENABLED"
+    recovery = {name: d["pointInTimeRecoveryEnablement"].rpartition("_")[2] for name, d in databases.items()}
+    # Seven days for what must not be lost, one hour for what must be forgotten: the receipts tell these delays.
+    assert recovery == {"(default)": "ENABLED", "rewards": "DISABLED"}
+    assert DOCUMENT_VERSIONS_HOURS == {"(default)": 168, "rewards": 1}
 
 
 def test_stores_refuse_to_be_deleted_where_the_stack_is_protected(looked: Any) -> None:
@@ -163,6 +167,15 @@ def test_no_key_changes_by_accident(looked: Any) -> None:
         assert resource["ignore_changes"] == ["secretData"]
     for secret in looked.inputs("secret:Secret"):
         assert secret["replication"] == {"userManaged": {"replicas": [{"location": looked.stack.region}]}}
+
+def test_the_key_of_receipts_signs_and_cannot_be_taken_out(looked: Any) -> None:
+    (key,) = looked.of("cryptoKey:CryptoKey")
+    assert key["inputs"]["purpose"] == "ASYMMETRIC_SIGN"
+    assert key["inputs"]["versionTemplate"] == {"algorithm": "EC_SIGN_P256_SHA256", "protectionLevel": "HSM"}
+    assert key["protect"] is looked.stack.protected
+    (ring,) = looked.inputs("keyRing:KeyRing")
+    assert ring["location"] == looked.stack.region
+
 
 
 def test_every_retention_class_of_events_has_a_family(looked: Any) -> None:

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from emulators.appliers import bigquery, bigtable, pubsub, s3, scheduler, secrets, services
 from emulators.graph import InvalidGraph, Resource, localised
 from emulators.tokens import handed_on_token
+from layers.signing.keys import PublicKey
+from layers.signing.local import LocalSigner
 
 HERE = {"https://ingest.run.invalid": "http://127.0.0.1:4001", "https://feeds.run.invalid": "http://127.0.0.1:4002"}
 
@@ -155,6 +157,17 @@ class TestSecrets:
         assert list(drawn) == ["demo-pseudonym-key"]
         assert secrets.apply([version({"secret": "urn"})], file) == drawn
         assert secrets.apply([version({"secret": "urn"})], tmp_path / "other.json") != drawn
+
+    async def test_a_signing_key_is_drawn_once_and_is_one_that_signs(self, tmp_path: Path) -> None:
+        asked = resource(secrets.KEY, keyRing="projects/p/locations/l/keyRings/gondola", name="receipts")
+        file = tmp_path / "secrets.json"
+        secret = secrets.apply([version({"secret": "urn"})], file)
+        drawn = secrets.apply([version({"secret": "urn"}), asked], file)
+        key = "projects/p/locations/l/keyRings/gondola/cryptoKeys/receipts"
+        assert drawn == {**secret, key: drawn[key]}, "a stack that is up keeps the secrets it has"
+        assert secrets.apply([asked], file) == drawn
+        signer = LocalSigner.of(drawn[key])
+        assert PublicKey(await signer.public_key()).verifies(await signer.sign(b"text"), b"text")
 
     def test_a_value_in_the_graph_is_refused_without_being_repeated(self) -> None:
         with pytest.raises(InvalidGraph) as caught:
