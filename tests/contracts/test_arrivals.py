@@ -102,3 +102,13 @@ async def test_rows_from_before_a_minute_are_listed_and_deleted(arrivals: Arriva
     kept = [read_minute(each) async for each in arrivals.keys(retailer.id)]
     assert kept == [at.replace(second=0) for at in minutes[2:]]
     await arrivals.delete(old)
+
+
+async def test_one_shoppers_arrivals_with_their_minutes(arrivals: Arrivals, retailer: Retailer) -> None:
+    first, second = [key(retailer, ANNE, 1), key(retailer, ANNE, 2)], [key(retailer, ANNE, 3)]
+    later = NOW + timedelta(minutes=1)
+    await arrivals.note([noted(retailer, NOW, *first, key(retailer, BERT, 4)), noted(retailer, later, *second)])
+    minutes = [moment.replace(second=0) for moment in (NOW, later)]
+    told = [(minute, flat(keys)) async for minute, keys in arrivals.of_shopper(retailer.id, ANNE)]
+    assert told == [(minutes[0], flat(first)), (minutes[1], second)]
+    assert [keys async for _, keys in arrivals.of_shopper(retailer.id, CARL)] == []

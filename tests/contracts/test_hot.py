@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from layers.events.model import AddedToBasket, Event, OrderLine, OrderPaid
-from layers.events.record import encode_record, milliseconds, row_key
+from layers.events.record import decode_record, encode_record, milliseconds, row_key
 from layers.retailers import Retailer, family
 from layers.stores.bigtable.port import HotEvent, HotEvents, ShopperRow, ShopperRows
 
@@ -42,6 +42,20 @@ async def test_the_newest_event_comes_first_and_only_of_that_shopper(hot_events:
     assert [record.event.id for record in found] == ["event-001", "event-005", "event-009"]
     assert found[0].event == added(1, "event-001")
     assert (found[0].shopper, found[0].session, found[0].channel, found[0].received) == (ANNE, "s1", "web", NOW)
+
+
+async def test_a_history_is_all_of_one_shopper_newest_first_and_within_the_contract(
+    hot_events: HotEvents, retailer: Retailer
+) -> None:
+    ids = [f"event-{n:05d}" for n in range(1200)]
+    await hot_events.write([hot(retailer, ANNE, added(n, id)) for n, id in enumerate(ids)])
+    await hot_events.write([hot(retailer, ANNE, paid(500, "order-old")), hot(retailer, ANNE, paid(1096, "order-gone"))])
+    await hot_events.write([hot(retailer, BERT, added(2, "event-bert"))])
+    pages = [page async for page in hot_events.history(retailer, ANNE, now=NOW)]
+    lines = [line for page in pages for line in page]
+    assert [decode_record(line).event.id for line in lines] == [*ids, "order-old"]
+    assert len(pages) > 1, "in pieces"
+    assert [line async for page in hot_events.history(retailer, CARL, now=NOW) for line in page] == []
 
 
 async def test_writing_twice_keeps_one(hot_events: HotEvents, retailer: Retailer) -> None:
@@ -171,3 +185,16 @@ async def test_a_shopper_row_is_deleted_once(shopper_rows: ShopperRows, retailer
     assert keys == [f"{retailer.id}#{BERT}".encode()]
     await shopper_rows.delete(keys)
     assert [key async for key in shopper_rows.keys(retailer.id)] == []
+
+
+async def test_former_parameters_are_told_and_go_with_the_profile(
+    shopper_rows: ShopperRows, retailer: Retailer
+) -> None:
+    for version in range(3):
+        await shopper_rows.write_parameters(retailer.id, [(ANNE, b"%d" % version)], version + 1)
+    await shopper_rows.write_consent(retailer.id, ANNE, 1, b"c")
+    assert (await shopper_rows.read(retailer.id, ANNE)).parameters == b"2"
+    assert await shopper_rows.former_parameters(retailer.id, ANNE) == [b"1", b"0"]
+    assert await shopper_rows.former_parameters(retailer.id, BERT) == []
+    await shopper_rows.delete_profiles(retailer.id, [ANNE])
+    assert await shopper_rows.former_parameters(retailer.id, ANNE) == []

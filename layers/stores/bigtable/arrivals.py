@@ -104,6 +104,12 @@ class BigtableArrivals:
             async for key, cells in self._wire.read(prefix, prefix_end(prefix), named):
                 yield key, [cell.qualifier for cell in cells]
 
+    async def of_shopper(self, retailer_id: str, shopper: str) -> AsyncIterator[tuple[datetime, list[bytes]]]:
+        prefix = f"{retailer_id}{KEY_SEPARATOR}".encode()
+        named = RowFilter(column_qualifier_regex_filter=re.escape(shopper).encode())
+        async for key, cells in self._wire.read(prefix, prefix_end(prefix), named):
+            yield read_minute(key), keys_of(retailer_id, ((cell.qualifier, cell.value) for cell in cells))
+
     async def count_shoppers(self, retailer_id: str, shoppers: Sequence[str]) -> int:
         return sum([len(columns) async for _, columns in self._places(retailer_id, shoppers)])
 

@@ -20,6 +20,7 @@ from layers.stores.tables import EVENTS
 QUALIFIER = b"e"
 _DELETE_BATCH = 1000
 _READ_BATCH = 1000
+_HISTORY_ROWS = 500
 _SHARED_ROWS = 2000
 """Of all shoppers in one call together."""
 
@@ -88,6 +89,16 @@ class BigtableHotEvents:
                 if kept_still(cells[0].family, cells[0].at_ms, retailer, now):
                     found[key] = cells[0].value
         return found
+
+    async def history(self, retailer: Retailer, shopper: str, *, now: datetime) -> AsyncIterator[list[bytes]]:
+        start, end = newest_range(retailer.id, shopper, None)
+        while True:
+            rows = await self._wire.read_ranges([(start, end)], _LATEST, _HISTORY_ROWS)
+            yield [c[0].value for _, c in rows if kept_still(c[0].family, c[0].at_ms, retailer, now)]
+            if len(rows) < _HISTORY_ROWS:
+                return
+            # The first key after the last one that was read.
+            start = rows[-1][0] + b"\0"
 
     async def _of_shopper(self, retailer_id: str, shopper: str) -> list[bytes]:
         return [key async for key in self._keys(row_prefix(retailer_id, shopper), None, None)]

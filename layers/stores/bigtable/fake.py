@@ -8,7 +8,7 @@ from datetime import datetime
 
 from layers.events.record import Record, decode_record, milliseconds, row_prefix
 from layers.retailers import Retailer
-from layers.stores.bigtable.arrivals import RowNames, keys_of, minute_key
+from layers.stores.bigtable.arrivals import RowNames, keys_of, minute_key, read_minute
 from layers.stores.bigtable.events import kept_still, newest_range, within_contract
 from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow, Unavailable
 from layers.stores.bigtable.shoppers import shopper_key
@@ -42,6 +42,13 @@ class FakeHotEvents:
         start, end = newest_range(retailer.id, shopper, not_before)
         lines = [event.line for key, event in sorted(self.rows.items()) if start <= key < end][:limit]
         return [record for record in map(decode_record, lines) if within_contract(record, retailer, now)]
+
+    async def history(self, retailer: Retailer, shopper: str, *, now: datetime) -> AsyncIterator[list[bytes]]:
+        for key in sorted(self._of_shopper(retailer.id, shopper)):
+            self._reach()
+            event = self.rows[key]
+            if kept_still(event.family, event.at_ms, retailer, now):
+                yield [event.line]
 
     async def lines(self, retailer: Retailer, keys: Sequence[bytes], *, now: datetime) -> dict[bytes, bytes]:
         self._reach()
@@ -104,6 +111,10 @@ class FakeArrivals:
             if first <= key < last:
                 yield keys_of(retailer_id, sorted(columns.items()))
 
+    async def of_shopper(self, retailer_id: str, shopper: str) -> AsyncIterator[tuple[datetime, list[bytes]]]:
+        for key, column in sorted(self._places(retailer_id, [shopper])):
+            yield read_minute(key), keys_of(retailer_id, [(column, self.rows[key][column])])
+
     def _places(self, retailer_id: str, shoppers: Sequence[str]) -> list[tuple[bytes, bytes]]:
         self._reach()
         prefix = f"{retailer_id}#".encode()
@@ -142,6 +153,7 @@ class _Row:
     parameters: tuple[int, bytes] | None = None
     state: bytes | None = None
     consent: tuple[int, bytes] | None = None
+    former: tuple[bytes, ...] = ()
 
 
 class FakeShopperRows:
@@ -168,6 +180,10 @@ class FakeShopperRows:
             row.parameters[1] if row.parameters else None, row.state, row.consent[1] if row.consent else None
         )
 
+    async def former_parameters(self, retailer_id: str, shopper: str) -> list[bytes]:
+        self._reach()
+        return list(self.rows.get(shopper_key(retailer_id, shopper), _Row()).former)
+
     async def swap_state(self, retailer_id: str, shopper: str, known: bytes | None, state: bytes) -> bool:
         current = (await self.read(retailer_id, shopper)).state
         if current != known:
@@ -184,6 +200,8 @@ class FakeShopperRows:
         for shopper, parameters in rows:
             row = self._row(retailer_id, shopper)
             if row.parameters is None or row.parameters[0] <= at_ms:
+                if row.parameters is not None and row.parameters[0] < at_ms:
+                    row.former = (row.parameters[1], *row.former)[:2]
                 row.parameters = (at_ms, parameters)
 
     async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
@@ -195,7 +213,7 @@ class FakeShopperRows:
         for shopper in shoppers:
             key = shopper_key(retailer_id, shopper)
             row = self.rows.get(key, _Row())
-            row.parameters = row.state = None
+            row.parameters, row.state, row.former = None, None, ()
             if row.consent is None:
                 self.rows.pop(key, None)
 

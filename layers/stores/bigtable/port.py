@@ -76,6 +76,11 @@ class HotEvents(Protocol):
     async def lines(self, retailer: Retailer, keys: Sequence[bytes], *, now: datetime) -> dict[bytes, bytes]:
         """Record lines by key, of those keys that have a row still. Nothing beyond the contract, as above."""
 
+    def history(self, retailer: Retailer, shopper: str, *, now: datetime) -> AsyncIterator[list[bytes]]:
+        """Record lines of all of a shopper's events, newest first, some at a time: whoever reads slowly holds up no
+        call. Nothing beyond the contract, as above.
+        """
+
     async def count_shopper(self, retailer_id: str, shopper: str) -> int:
         """How many rows a shopper has, those beyond the contract included: erasure must see what readers do not."""
 
@@ -108,6 +113,9 @@ class Arrivals(Protocol):
         list for each row of the journal.
         """
 
+    def of_shopper(self, retailer_id: str, shopper: str) -> AsyncIterator[tuple[datetime, list[bytes]]]:
+        """(minute of arrival, row keys of events) of each row that names the shopper. One pass, as below."""
+
     async def count_shoppers(self, retailer_id: str, shoppers: Sequence[str]) -> int:
         """How many places of the journal name one of these shoppers. One pass over the retailer's rows, which are in no
         shopper's order, so ask for all shoppers at once.
@@ -127,6 +135,9 @@ class Arrivals(Protocol):
 
 class ShopperRows(Protocol):
     async def read(self, retailer_id: str, shopper: str) -> ShopperRow: ...
+
+    async def former_parameters(self, retailer_id: str, shopper: str) -> list[bytes]:
+        """Those before the newest that garbage collection has left, newest first; no decision reads them."""
 
     async def swap_state(self, retailer_id: str, shopper: str, known: bytes | None, state: bytes) -> bool:
         """Writes the state if it still is `known` (None: if there is none); else False and nothing is written."""

@@ -59,6 +59,14 @@ class BigtableShopperRows:
         rows = {key: cells async for key, cells in self._wire.read_keys(sorted(set(keys)), _DOCUMENTS)}
         return [_shopper_row(rows.get(key, ())) for key in keys]
 
+    async def former_parameters(self, retailer_id: str, shopper: str) -> list[bytes]:
+        key = shopper_key(retailer_id, shopper)
+        all_of = chain(
+            RowFilter(family_name_regex_filter=PARAMETERS), RowFilter(column_qualifier_regex_filter=DOCUMENT)
+        )
+        rows = [cells async for _, cells in self._wire.read_keys([key], all_of)]
+        return [cell.value for cells in rows for cell in cells[1:]]
+
     async def swap_state(self, retailer_id: str, shopper: str, known: bytes | None, state: bytes) -> bool:
         write = [
             set_cell(STATE, DOCUMENT, _STATE_AT_MS, state),
