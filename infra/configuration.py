@@ -20,10 +20,17 @@ _REGION = r"^[a-z]+-[a-z]+[0-9]+$"
 Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
 
 ACCEPTED_DAYS = {RetentionClass.BROWSING: 760, RetentionClass.DECISIONS: 760, RetentionClass.TRANSACTIONS: 1096}
-"""The longest delays that the CNIL accepts without a case of one's own: 25 months for what a tracker collected
-(guidelines of 17 September 2020 on cookies and other trackers, no. 2020-091), 3 years after the last activity for a
-customer's transactions (reference framework on managing commercial activities, 3 February 2022). Decisions follow from
-browsing. Gondola counts from the event and never from the last activity, so it stays on the short side."""
+"""The longest delays that the CNIL accepts without a case of one's own.
+
+25 months for what a tracker collects to measure an audience: the CNIL's page "Cookies : solutions pour les outils de
+mesure d'audience" of 4 July 2025 (cnil.fr/fr/node/167364). Decisions follow from browsing.
+
+3 years after the last activity for a customer or prospect: reference framework for managing commercial activities,
+deliberation no. 2021-131 of 23 September 2021 (JO of 10 April 2022). For a grocer, deliberation no. SAN-2020-008 of 18
+November 2020 found 4 years too long and 3 years from the last activity justified.
+
+A contract counts from the event; the nightly purge also counts three years from the last activity, which matters only
+to a contract that is longer than that."""
 
 
 class InvalidConfiguration(ValueError):

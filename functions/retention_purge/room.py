@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from functions.retention_purge.rules import BATCH
+from functions.retention_purge.rules import BATCH, retired_delays
 from layers.declarations import settings
 from layers.declarations.settings import Settings
-from layers.retailers import Registry
+from layers.retailers import Registry, RetentionClass
 from layers.stores.bigquery.port import Warehouse
 from layers.stores.bigtable.port import Arrivals, HotEvents, ShopperRows
 from layers.stores.firestore.port import Documents
@@ -16,7 +17,7 @@ from layers.stores.firestore.port import Documents
 @dataclass(frozen=True, slots=True)
 class Room:
     """Attributes:
-    batch: rows deleted with one call.
+    batch: rows deleted with one call. retired: days of former contracts by class, whose families still hold events.
     """
 
     registry: Registry
@@ -26,6 +27,7 @@ class Room:
     shopper_rows: ShopperRows
     warehouse: Warehouse
     batch: int = BATCH
+    retired: Mapping[RetentionClass, Sequence[int]] = field(default_factory=dict)
 
 
 async def make() -> Room:
@@ -43,4 +45,5 @@ async def make() -> Room:
         BigtableArrivals.of(values),
         BigtableShopperRows.of(values),
         BigQueryWarehouse.of(values),
+        retired=retired_delays(values[settings.RETIRED_DELAYS]),
     )

@@ -54,10 +54,22 @@ def cutoff(retailer: Retailer, retention: RetentionClass, now: datetime) -> date
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+_RETIRED = msgspec.json.Decoder(dict[RetentionClass, tuple[int, ...]])
+
+
+def retired_delays(text: str) -> dict[RetentionClass, tuple[int, ...]]:
+    """Days of former contracts by class, from the environment.
+
+    Raises:
+        msgspec.ValidationError: not that; a purge that overlooked a family would prove nothing.
+    """
+    return _RETIRED.decode(text)
+
+
 @dataclass(frozen=True, slots=True)
 class HotPart:
-    """The rows of one family and one retailer. The family is one that any retailer's contract names: a contract that
-    was shortened leaves older rows in the family of the former delay.
+    """The rows of one family and one retailer. The family is one that any retailer's contract names, or named: a
+    contract that was shortened leaves older rows in the family of the former delay.
     """
 
     family: str

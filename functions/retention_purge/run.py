@@ -90,7 +90,7 @@ async def _unfinished_first(room: Room, scheduled: datetime) -> list[Retailer]:
 
 async def _retailer(room: Room, retailer: Retailer, scheduled: datetime, dry_run: bool) -> Report:
     ledger = await _Ledger.of(room, scheduled, retailer.id)
-    families = hot_parts(hot_tables(room.registry), retailer, scheduled)
+    families = hot_parts(hot_tables(room.registry, room.retired), retailer, scheduled)
     removed: dict[str, int] = {}
     for family in families:
         removed[family.store] = await hot.remove_events(room, retailer, family, dry_run)

@@ -96,6 +96,7 @@ def renew(root: Path) -> None:
         print(f"{GOLDEN}/{stack}.json: {len(graph['resources'])} resources")
         if stack == "dev":
             (root / PAGE).write_text(page((root / PAGE).read_text(), graph))
+    (root / REGISTER).write_text(made(root))
 
 
 if __name__ == "__main__":

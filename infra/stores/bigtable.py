@@ -5,7 +5,7 @@ One cluster, because compare-and-set is only safe where one cluster takes the wr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi_gcp as gcp
@@ -15,8 +15,7 @@ from infra.apis import Apis
 from infra.configuration import Stack
 from infra.declared import needs
 from layers.declarations import Access, Function, HotTable
-from layers.retailers import family
-from layers.stores.tables import EVENTS, SHOPPERS, Family, HotTableSpec
+from layers.stores.tables import SHOPPERS, Family, HotTableSpec
 
 INSTANCE = "gondola"
 ROLES = {Access.READ: "roles/bigtable.reader", Access.WRITE: "roles/bigtable.user"}
@@ -28,26 +27,6 @@ class Bigtable:
 
     tables: dict[str, Any]
     names: dict[str, Any]
-
-
-def with_retired(specs: tuple[HotTableSpec, ...], stack: Stack) -> tuple[HotTableSpec, ...]:
-    """The tables with the families of former contracts too, under their former expiry, so that nothing in them is lost
-    before its time."""
-    retired = {
-        family(retention, days): Family(family(retention, days), max_age_days=days, retention=retention)
-        for retention, delays in stack.retired_delays.items()
-        for days in delays
-    }
-    return tuple(
-        replace(spec, families=(*spec.families, *(retired[name] for name in sorted(retired.keys() - _names(spec)))))
-        if spec.name == EVENTS
-        else spec
-        for spec in specs
-    )
-
-
-def _names(spec: HotTableSpec) -> set[str]:
-    return {each.name for each in spec.families}
 
 
 def bigtable(stack: Stack, on: Apis, specs: tuple[HotTableSpec, ...]) -> Bigtable:

@@ -21,6 +21,9 @@ RETAILER_PREFIX = "GONDOLA_RETAILER_"
 """One value a retailer: its registry entry as JSON (`layers.retailers`). Cloud Run allows 1 000 values, so about 300
 retailers a stack; more retailers are more stacks."""
 
+RETIRED_DELAYS = "GONDOLA_RETIRED_DELAYS"
+"""Days of former contracts by retention class, as JSON: whoever writes events must know where older ones still lie."""
+
 EMULATOR_HOSTS = {
     "bigtable": "BIGTABLE_EMULATOR_HOST",
     "pubsub": "PUBSUB_EMULATOR_HOST",

@@ -4,8 +4,9 @@ them. Data only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from layers.declarations.lawfulness import LegalBasis
 from layers.retailers import Retailer, RetentionClass, family
@@ -57,9 +58,18 @@ class HotTableSpec:
         return self.name
 
 
-def hot_tables(retailers: Iterable[Retailer]) -> tuple[HotTableSpec, ...]:
-    """All tables, with one event family for each delay that some retailer's contract names."""
-    delays = sorted({(c, retailer.contract.days(c)) for retailer in retailers for c in EVENT_CLASSES})
+def hot_tables(
+    retailers: Iterable[Retailer], retired: Mapping[RetentionClass, Sequence[int]] = MappingProxyType({})
+) -> tuple[HotTableSpec, ...]:
+    """All tables, with one event family for each delay that some retailer's contract names.
+
+    Args:
+        retired: days of former contracts, whose families still hold events: they keep their expiry until then.
+    """
+    delays = sorted(
+        {(c, retailer.contract.days(c)) for retailer in retailers for c in EVENT_CLASSES}
+        | {(c, days) for c, all_days in retired.items() for days in all_days}
+    )
     return (
         HotTableSpec(
             EVENTS,

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from functions.retention_purge.handler import answer
 from functions.retention_purge.room import Room
+from functions.retention_purge.rules import retired_delays
 from layers.events.model import ConsentChanged, Event, OrderLine, OrderPaid, PageViewed, Purposes
 from layers.events.record import encode_record, milliseconds, row_key
 from layers.facts import TABLES
@@ -359,3 +360,25 @@ async def test_no_shopper_is_logged_or_told(capsys: pytest.CaptureFixture[str]) 
     said = "".join(capsys.readouterr()) + told
     assert '"message":"purged"' in said
     assert not any(secret in said for secret in (ANNE, BERT, CARL, "view-a-old"))
+
+
+async def test_a_family_of_a_former_contract_is_purged_by_todays() -> None:
+    """Its own expiry is the former delay's: without the purge a shortened contract would hold for new events only."""
+    archive = Archive()
+    stale, fresh = (
+        msgspec.structs.replace(hot(DEMO, ANNE, e), family="browsing_395d")
+        for e in (seen(31, "view-old"), seen(29, "view-new"))
+    )
+    await archive.events.write([stale, fresh])
+    archive.room = replace(archive.room, registry=Registry([DEMO]), retired=retired_delays('{"browsing":[395]}'))
+    told = await archive.fire(query="dry_run=true")
+    assert part_of(told, "bigtable:events/browsing_395d")["removed"] == 1 and len(archive.ids()) == 2
+    done = await archive.fire()
+    part = part_of(done, "bigtable:events/browsing_395d")
+    assert (part["removed"], part["kept"], part["expired"]) == (1, 1, 0)
+    assert archive.ids() == ["view-new"]
+
+
+def test_a_former_contract_that_cannot_be_read_stops_the_purge() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        retired_delays('{"coupons":[9]}')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from layers.declarations import (
+from layers.declarations import Access, (
     Calls,
     Documents,
     HotTable,
@@ -54,6 +54,9 @@ def test_the_environment_is_what_the_needs_promise(looked: Any) -> None:
                 case HotTable():
                     table = f"projects/{project}/instances/gondola/tables/{need.name}"
                     expected[settings.hot_table(need.name)] = table
+                    if need == HotTable("events", Access.WRITE):
+                        former = {c.value: list(days) for c, days in looked.stack.retired_delays.items()}
+                        expected[settings.RETIRED_DELAYS] = json.dumps(former, separators=(",", ":"))
                 case Topic():
                     expected[settings.topic(need.name)] = f"projects/{project}/topics/{need.name}"
                 case Documents():

@@ -8,10 +8,9 @@ from typing import Any
 
 from infra.capture.run import stack_values
 from infra.configuration import parse
-from infra.stores.bigtable import with_retired
 from layers.facts import TABLES
-from layers.stores.lingering import DOCUMENT_VERSIONS_HOURS
 from layers.retailers import RetentionClass
+from layers.stores.lingering import DOCUMENT_VERSIONS_HOURS
 from layers.stores.tables import EVENT_CLASSES, hot_tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +44,7 @@ def test_every_family_expires_as_the_contract_says(looked: Any) -> None:
 def test_a_former_contract_keeps_its_family_until_its_events_are_gone() -> None:
     values = {**stack_values(ROOT, "dev"), "gondola:retiredDelays": {"browsing": [30, 395]}}
     stack = parse("dev", values)
-    events, *others = with_retired(hot_tables(stack.retailers), stack)
+    events, *others = hot_tables(stack.retailers, stack.retired_delays)
     ages = {family.name: family.max_age_days for family in events.families}
     # 395 is still somebody's contract too: a family stands once.
     assert ages == {"browsing_30d": 30, "browsing_395d": 395, "consent_1825d": 1825, "transactions_1095d": 1095}
@@ -168,6 +167,7 @@ def test_no_key_changes_by_accident(looked: Any) -> None:
     for secret in looked.inputs("secret:Secret"):
         assert secret["replication"] == {"userManaged": {"replicas": [{"location": looked.stack.region}]}}
 
+
 def test_the_key_of_receipts_signs_and_cannot_be_taken_out(looked: Any) -> None:
     (key,) = looked.of("cryptoKey:CryptoKey")
     assert key["inputs"]["purpose"] == "ASYMMETRIC_SIGN"
@@ -175,7 +175,6 @@ def test_the_key_of_receipts_signs_and_cannot_be_taken_out(looked: Any) -> None:
     assert key["protect"] is looked.stack.protected
     (ring,) = looked.inputs("keyRing:KeyRing")
     assert ring["location"] == looked.stack.region
-
 
 
 def test_every_retention_class_of_events_has_a_family(looked: Any) -> None:
