@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from functions.cooling.keeping import keep
 from functions.cooling.room import Room, make
 from functions.cooling.rules import cool, cool_decisions
 from layers.events.record import decode_lines
+from layers.privacy.suppression import remembered
 from layers.shell.answers import Problem, read_body
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure, log
@@ -19,6 +21,7 @@ from layers.shell.push import MAX_PUSH_BYTES, Delivery, NotAPush, decode_push
 from layers.stores.bigquery.port import Unavailable
 from layers.stores.collections import QUARANTINE
 from layers.stores.quarantine import quarantined
+from layers.stores.suppressions import Unavailable as SuppressionsUnavailable
 
 SUBSCRIPTION = "cooling--"
 """A subscription's name is the function's and the topic's."""
@@ -51,6 +54,8 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
     except Unavailable as error:
         failure("BigQuery is down", error, "WARNING")
         return _again("BigQuery is down").answer()
+    except SuppressionsUnavailable:
+        return _again("It cannot be read who was erased").answer()
     if bad:
         await _quarantine(room, delivery, bad, now)
     return Response(status_code=204)
@@ -62,18 +67,21 @@ async def _cool(room: Room, delivery: Delivery) -> list[BadLine]:
     if retailer is None:
         return [(0, "the attribute `retailer` names nobody")]
     data = delivery.message.data
+    erased_at = remembered(partial(room.suppressions.erased_at, retailer.id))
     match topic:
         case "shopper-events":
+            await room.suppressions.fresh()
             records, corrupt = decode_lines(data)
             bad = [(line, f"no record: {where}") for line, where in corrupt]
             skipped = {line for line, _ in corrupt}
-            refused = await keep(room.facts, retailer.dataset, cool(records))
+            refused = await keep(room.facts, retailer.dataset, cool(records, erased_at))
             if refused:
                 lines = [n for n, text in enumerate(data.split(b"\n"), 1) if text.strip() and n not in skipped]
                 bad += [(lines[source], rule) for source, rule in refused]
             return bad
         case "decisions":
-            cooled, unread = cool_decisions(data.split(b"\n"))
+            await room.suppressions.fresh()
+            cooled, unread = cool_decisions(data.split(b"\n"), erased_at)
             refused = await keep(room.facts, retailer.dataset, cooled)
             return [(source + 1, rule) for source, rule in [*unread, *refused]]
         case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from layers.declarations import settings
@@ -10,17 +11,19 @@ from layers.retailers import Registry
 from layers.shell.settle import settle
 from layers.stores.bigquery.port import FactWriter
 from layers.stores.firestore.port import Documents
+from layers.stores.suppressions import LiveSuppressions, Suppressions
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
     """Attributes:
-    documents: only for the quarantine.
+    documents: for the quarantine.
     """
 
     registry: Registry
     facts: FactWriter
     documents: Documents
+    suppressions: Suppressions
 
 
 async def make() -> Room:
@@ -29,6 +32,8 @@ async def make() -> Room:
 
     values = Settings.of_process()
     registry = Registry.of_environment(values.values, settings.RETAILER_PREFIX)
-    room = Room(registry, BigQueryFacts.of(values), FirestoreDocuments.of(values))
+    documents = FirestoreDocuments.of(values)
+    suppressions = LiveSuppressions(documents, time.monotonic)
+    room = Room(registry, BigQueryFacts.of(values), documents, suppressions)
     settle()
     return room

@@ -35,6 +35,7 @@ from layers.events.model import (
 from layers.events.record import Record
 from layers.events.refusal import UNREADABLE, describe, fields_of
 from layers.facts import DECISIONS, FACTS, ColumnType, Table
+from layers.privacy.suppression import ErasedAt, nobody
 from layers.stores.bigquery.port import Columns, Value
 
 TABLES = {table.name: table for table in (*FACTS, DECISIONS)}
@@ -112,12 +113,15 @@ _ROW: dict[type[Event], tuple[str, Callable[[Any], tuple[Value, ...]]]] = {
 """Of each event type: its table, and what follows the common columns there."""
 
 
-def cool(records: Iterable[Record]) -> list[Cooled]:
-    """The rows of `records`, by table; a table without rows is not there."""
+def cool(records: Iterable[Record], erased_at: ErasedAt = nobody) -> list[Cooled]:
+    """The rows of `records`, by table; a table without rows is not there. What is erased makes no row."""
     rows: dict[str, list[tuple[Value, ...]]] = {}
     sources: dict[str, list[int]] = {}
     for source, record in enumerate(records):
         event = record.event
+        erased = erased_at(record.shopper)
+        if erased is not None and event.at <= erased:
+            continue
         name, rest = _ROW[type(event)]
         shopper, session, channel, received = record.shopper, record.session, record.channel, record.received
         rows.setdefault(name, []).append(
@@ -177,8 +181,8 @@ _decisions = msgspec.json.Decoder(_DecisionLine)
 _FIELDS = fields_of(_DecisionLine)
 
 
-def cool_decisions(lines: Iterable[bytes]) -> tuple[list[Cooled], list[tuple[int, str]]]:
-    """The rows of a `decisions` message.
+def cool_decisions(lines: Iterable[bytes], erased_at: ErasedAt = nobody) -> tuple[list[Cooled], list[tuple[int, str]]]:
+    """The rows of a `decisions` message. A decision is of its event's time, and is erased with it.
 
     Returns:
         The rows, and (place in the input from 0, where in the line) of each line that is no decision.
@@ -190,10 +194,13 @@ def cool_decisions(lines: Iterable[bytes]) -> tuple[list[Cooled], list[tuple[int
         if not line.strip():
             continue
         try:
-            decision = _decisions.decode(line)
+            decision: Any = _decisions.decode(line)
         except UNREADABLE as error:
             path, rule = describe(error, _FIELDS)
             corrupt.append((source, f"{path}: {rule}"))
+            continue
+        erased = erased_at(decision.shopper)
+        if erased is not None and decision.at <= erased:
             continue
         rows.append(tuple(getattr(decision, name) for name in _COLUMNS[DECISIONS.name]))
         sources.append(source)

@@ -99,14 +99,15 @@ async def _fold(
 ) -> _Folded | None:
     """None where every event delivered is counted already."""
     async with gate:
-        shopper = read_row(await room.rows.read(retailer.id, delivered.shopper))
+        erased = room.suppressions.erased_at(retailer.id, delivered.shopper)
+        shopper = read_row(await room.rows.read(retailer.id, delivered.shopper), erased)
         if shopper.damaged:
             log("WARNING", "a shopper's row holds what cannot be read", families=", ".join(shopper.damaged))
         if all_counted(shopper.state, delivered):
             return None
         standing = standing_of(retailer, shopper, tree)
         caught_up = await catch_up(
-            room.hot, retailer, delivered.shopper, shopper, standing, now, delivered=delivered.keys
+            room.hot, retailer, delivered.shopper, shopper, standing, now, delivered=delivered.keys, erased=erased
         )
         return _Folded(delivered, shopper, caught_up)
 

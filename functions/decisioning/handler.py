@@ -7,6 +7,7 @@ the whole subscription, so what cannot be mended is set aside and acknowledged.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from functions.decisioning.deciding import Contended, decide
 from functions.decisioning.room import Room, make
 from functions.decisioning.rules import by_shopper
 from layers.events.record import decode_lines
+from layers.privacy.suppression import remembered
 from layers.shell.answers import Problem, read_body
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure, log
@@ -24,6 +26,7 @@ from layers.stores.bigtable.port import Unavailable as HotUnavailable
 from layers.stores.collections import QUARANTINE
 from layers.stores.pubsub.port import Unavailable as TopicUnavailable
 from layers.stores.quarantine import quarantined
+from layers.stores.suppressions import Unavailable as SuppressionsUnavailable
 from layers.tree.live import TreeUnavailable
 
 room = Lazily(make)
@@ -49,7 +52,7 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
         return problem.answer()
     try:
         await _take(delivery, room, now)
-    except (HotUnavailable, TopicUnavailable, TreeUnavailable, Contended) as error:
+    except (HotUnavailable, TopicUnavailable, TreeUnavailable, SuppressionsUnavailable, Contended) as error:
         failure("not all could be decided; the message will come again", error, "WARNING")
         return Response(status_code=503)
     return Response(status_code=204)
@@ -65,7 +68,8 @@ async def _take(delivery: Delivery, room: Room, now: datetime) -> None:
     records, corrupt = decode_lines(message.data)
     for line, place in corrupt:
         await _set_aside(room, retailer.id, message.message_id, line, f"no record (at {place})", now)
-    shoppers = by_shopper(records)
+    await room.suppressions.fresh()
+    shoppers = by_shopper(records, remembered(partial(room.suppressions.erased_at, retailer.id)))
     if not shoppers:
         return
     tree = await room.trees.of(retailer.id)

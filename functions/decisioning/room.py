@@ -12,6 +12,7 @@ from layers.shell.settle import settle
 from layers.stores.bigtable.port import HotEvents, ShopperRows
 from layers.stores.firestore.port import Documents
 from layers.stores.pubsub.port import Publisher
+from layers.stores.suppressions import LiveSuppressions, Suppressions
 from layers.tree.live import LiveTrees, PublishedTrees
 
 
@@ -23,6 +24,7 @@ class Room:
     documents: Documents
     trees: LiveTrees
     decisions: Publisher
+    suppressions: Suppressions
 
 
 async def make() -> Room:
@@ -40,6 +42,7 @@ async def make() -> Room:
         documents,
         PublishedTrees(documents, time.monotonic),
         PubsubPublisher.of(values, "decisions"),
+        LiveSuppressions(documents, time.monotonic),
     )
     settle()
     return made

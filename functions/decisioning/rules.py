@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from layers.events.record import Record
+from layers.privacy.suppression import ErasedAt, nobody
 from layers.stores.pubsub.port import Message
 from layers.tree.decision import Decision, encode_decisions
 from layers.tree.folding import consent_of, key_of
@@ -29,10 +30,15 @@ class Delivered:
     consents: list[Record] = field(default_factory=list)
 
 
-def by_shopper(records: Iterable[Record]) -> list[Delivered]:
-    """One entry a shopper, in the order of first mention; past orders of channel `history` move nobody."""
+def by_shopper(records: Iterable[Record], erased_at: ErasedAt = nobody) -> list[Delivered]:
+    """One entry a shopper, in the order of first mention; past orders of channel `history` move nobody, and what is
+    erased counts for nobody.
+    """
     found: dict[str, Delivered] = {}
     for record in records:
+        erased = erased_at(record.shopper)
+        if erased is not None and record.event.at <= erased:
+            continue
         consent = consent_of(record) is not None
         if record.channel == "history" and not consent:
             continue

@@ -105,13 +105,18 @@ async def _about(
     question: Question, retailer: Retailer, tree: Tree, room: Room, now: datetime, wording: Wording
 ) -> Answer:
     pseudonym = room.pseudonymisers[retailer.id](question.customer)
-    shopper = read_row(await room.rows.read(retailer.id, pseudonym))
+    if not room.suppressions.known():
+        await room.suppressions.fresh()
+    erased = room.suppressions.erased_at(retailer.id, pseudonym)
+    shopper = read_row(await room.rows.read(retailer.id, pseudonym), erased)
     standing = standing_of(retailer, shopper, tree)
     state = shopper.state
     caught_up = CaughtUp(state)
     # Where nothing is stored in the row, and nothing is asked for, a shopper nobody knows has no events to read either.
     if not counts(state, question) or (state is not None and not moved_by(state, standing)):
-        caught_up = await catch_up(room.hot, retailer, pseudonym, shopper, standing, now, sought=question.after)
+        caught_up = await catch_up(
+            room.hot, retailer, pseudonym, shopper, standing, now, sought=question.after, erased=erased
+        )
     return answered(retailer.id, question, standing, shopper, caught_up, milliseconds(now), wording)
 
 

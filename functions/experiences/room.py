@@ -12,6 +12,7 @@ from layers.retailers import Registry
 from layers.shell.log import failure
 from layers.shell.settle import settle
 from layers.stores.bigtable.port import HotEvents, ShopperRows
+from layers.stores.suppressions import LiveSuppressions, Suppressions
 from layers.tree.live import LiveTrees, PublishedTrees
 
 PATIENCE_S = 2.0
@@ -29,6 +30,7 @@ class Room:
     hot: HotEvents
     rows: ShopperRows
     trees: LiveTrees
+    suppressions: Suppressions
     patience_s: float = PATIENCE_S
 
 
@@ -39,12 +41,14 @@ async def make() -> Room:
 
     values = Settings.of_process()
     registry = Registry.of_environment(values.values, settings.RETAILER_PREFIX)
+    documents = FirestoreDocuments.of(values)
     made = Room(
         registry,
         {r.id: Pseudonymiser(values[settings.secret(SecretKind.PSEUDONYM_KEY, r.id)]) for r in registry},
         BigtableHotEvents.of(values),
         BigtableShopperRows.of(values),
-        PublishedTrees(FirestoreDocuments.of(values), time.monotonic),
+        PublishedTrees(documents, time.monotonic),
+        LiveSuppressions(documents, time.monotonic),
     )
     await _open_connections(made)
     settle()
@@ -58,6 +62,7 @@ async def _open_connections(made: Room) -> None:
     retailer = next(iter(made.registry))
     try:
         await made.trees.of(retailer.id)
+        await made.suppressions.fresh()
         await made.rows.read(retailer.id, "nobody")
     except Exception as error:
         failure("a store does not answer at the start; shoppers see the default experience until it does", error)

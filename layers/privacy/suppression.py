@@ -5,8 +5,22 @@ Does not own who writes the documents (functions/consent_erasure) nor who keeps 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
+
+ErasedAt = Callable[[str], datetime | None]
+"""From a pseudonym to the last moment of which everything is erased; None for a shopper who is not."""
+
+
+def nobody(shopper: str) -> None:
+    """An `ErasedAt` of a stack in which nobody is erased."""
+
+
+def remembered(erased_at: ErasedAt) -> ErasedAt:
+    """For one piece of work: each shopper is asked about once, since a message holds many events of each."""
+    return lru_cache(maxsize=None)(erased_at)
 
 
 def suppression_id(retailer_id: str, shopper: str) -> str:

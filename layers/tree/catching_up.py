@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from layers.events.record import CorruptRecord, Record, decode_record
+from layers.events.record import CorruptRecord, Record, decode_record, milliseconds
 from layers.retailers import AbsentConsent, Retailer
 from layers.stores.bigtable.port import HotEvents, ShopperRow
 from layers.tree.decision import Decision
@@ -57,8 +57,12 @@ class CaughtUp:
     consents: Sequence[Record] = ()
 
 
-def read_row(row: ShopperRow) -> Shopper:
-    """Never raises: a damaged cell costs what it held, not the shopper's answer."""
+def read_row(row: ShopperRow, erased: datetime | None = None) -> Shopper:
+    """Never raises: a damaged cell costs what it held, not the shopper's answer.
+
+    Args:
+        erased: the last moment of which everything is erased; whatever was made of an event up to then is as if absent.
+    """
     damaged: list[str] = []
     state = parameters = consent = None
     if row.state is not None:
@@ -76,7 +80,21 @@ def read_row(row: ShopperRow) -> Shopper:
             consent = consent_of(decode_record(row.consent))
         except CorruptRecord:
             damaged.append("consent")
+    if erased is not None:
+        until_ms = milliseconds(erased)
+        if state is not None and _made_of(state, until_ms):
+            state = None
+        if parameters is not None and parameters.computed_at <= erased:
+            parameters = None
+        if consent is not None and consent.at_ms <= until_ms:
+            consent = None
     return Shopper(state, row.state, parameters, consent, tuple(damaged))
+
+
+def _made_of(state: State, until_ms: int) -> bool:
+    """Whether an event of `until_ms` or before went into it."""
+    consents = [consent.at_ms for consent in (state.consent, state.consent_before) if consent is not None]
+    return min(state.started_ms, state.stretch_ms, *consents) <= until_ms
 
 
 def standing_of(retailer: Retailer, shopper: Shopper, tree: Tree) -> Standing:
@@ -100,6 +118,7 @@ async def catch_up(
     *,
     delivered: Collection[Key] = (),
     sought: str | None = None,
+    erased: datetime | None = None,
 ) -> CaughtUp:
     """Counts every stored event that the state has not counted.
 
@@ -109,6 +128,7 @@ async def catch_up(
         now: from which the contract's days are counted.
         delivered: events known to be there; one that the state cannot have counted makes the fold begin before it.
         sought: the id of an event that the answer must count, if it is stored.
+        erased: the last moment of which everything is erased: what is still stored of it counts for nothing.
     """
     state = shopper.state
     late = [key for key in delivered if state is None or (key < state.key and not state.has_counted(key))]
@@ -118,9 +138,10 @@ async def catch_up(
     )
     if state is not None and resumes and not late:
         not_before = datetime.fromtimestamp(state.last_ms / 1000, UTC)
-        records = await hot.newest_first(retailer, pseudonym, now=now, not_before=not_before, limit=_RESUMED)
+        found_rows = await hot.newest_first(retailer, pseudonym, now=now, not_before=not_before, limit=_RESUMED)
+        records = _not_erased(found_rows, erased)
         found = sought is None or any(r.event.id == sought for r in records) or state.has_counted_id(sought)
-        if len(records) < _RESUMED and found and fits(state, records, standing):
+        if len(found_rows) < _RESUMED and found and fits(state, records, standing):
             after, decisions = advance(state, records, standing, [shopper.consent])
             return CaughtUp(after, decisions, _consents(records))
         late = [key_of(r) for r in records if key_of(r) < state.key and not state.has_counted(key_of(r))]
@@ -128,7 +149,7 @@ async def catch_up(
     target_ms = state.stretch_ms if state is not None else None
     if oldest is not None:
         target_ms = oldest[0] if target_ms is None else min(oldest[0], target_ms)
-    return await _anew(hot, retailer, pseudonym, shopper, standing, now, target_ms, frozenset(delivered))
+    return await _anew(hot, retailer, pseudonym, shopper, standing, now, target_ms, frozenset(delivered), erased)
 
 
 async def _anew(
@@ -140,13 +161,14 @@ async def _anew(
     now: datetime,
     target_ms: int | None,
     delivered: frozenset[Key],
+    erased: datetime | None,
 ) -> CaughtUp:
     """Folds whole stretches, from that of `target_ms` (None: the newest) to the newest event."""
     records: list[Record] = []
     ordered: list[Record] = []
     start = None
     for limit in _READS:
-        records = await hot.newest_first(retailer, pseudonym, now=now, limit=limit)
+        records = _not_erased(await hot.newest_first(retailer, pseudonym, now=now, limit=limit), erased)
         ordered = in_order(records)
         start = stretch_start(ordered, target_ms if target_ms is not None else 2**63)
         if len(records) < limit:
@@ -175,6 +197,10 @@ def _first_new(old: State | None, keys: Sequence[Key], delivered: frozenset[Key]
     if sum(1 for k in keys if k <= old.key and k not in new) != old.revision:
         return None
     return min(new, default=(2**63, ""))
+
+
+def _not_erased(records: list[Record], erased: datetime | None) -> list[Record]:
+    return records if erased is None else [record for record in records if record.event.at > erased]
 
 
 def _consents(records: Iterable[Record]) -> list[Record]:

@@ -24,6 +24,7 @@ from layers.shell.push import encode_push
 from layers.stores.bigquery.fake import FakeFacts
 from layers.stores.collections import QUARANTINE
 from layers.stores.firestore.fake import FakeDocuments
+from layers.stores.suppressions import FakeSuppressions
 from layers.tree.decision import Decision, encode_decisions
 from tests.handlers.asking import ask
 
@@ -42,7 +43,8 @@ class Cold:
     def __init__(self) -> None:
         self.facts = FakeFacts()
         self.documents = FakeDocuments()
-        self.room = Room(Registry([SHOP]), self.facts, self.documents)
+        self.suppressions = FakeSuppressions()
+        self.room = Room(Registry([SHOP]), self.facts, self.documents, self.suppressions)
 
     async def push(
         self,
@@ -197,3 +199,25 @@ async def test_a_stranger_and_a_subscription_nobody_declared_are_told_so(cold: C
 async def test_a_message_beyond_what_pubsub_can_send_is_refused(cold: Cold) -> None:
     response = await answer(ask("POST", "/", b"x", {"content-length": "99999999"}), cold.room, NOW)
     assert response.status_code == 413
+
+
+async def test_what_is_erased_makes_no_row_and_what_follows_does(cold: Cold) -> None:
+    bad = b'{"no": "record"}'
+    cold.suppressions.suppress("demo", "01" + "a" * 32, NOW - timedelta(seconds=5))
+    message = b"\n".join([line(added(5)), bad, line(added(4)), line(added(9), "01" + "b" * 32), line(order(1, "p"))])
+    assert (await cold.push(message)).status_code == 204
+    assert cold.ids(BY_NAME["basket_changes"]) == ["event-004", "event-009"]
+    assert [place for place, _ in await cold.quarantined()] == [2], "an erased line is no bad line"
+    kept, gone = decision(1), msgspec.structs.replace(decision(2), at=NOW - timedelta(seconds=5))
+    assert (await cold.push(encode_decisions([gone, kept]), "decisions")).status_code == 204
+    assert cold.ids(DECISIONS) == ["event-001"]
+
+
+async def test_nothing_is_cooled_before_it_is_known_who_is_erased(cold: Cold) -> None:
+    cold.suppressions.down = True
+    assert (await cold.push(line(added(1)))).status_code == 503
+    assert (await cold.push(encode_decisions([decision(1)]), "decisions")).status_code == 503
+    assert cold.ids(BY_NAME["basket_changes"]) == cold.ids(DECISIONS) == []
+    cold.suppressions.down = False
+    assert (await cold.push(line(added(1)))).status_code == 204
+    assert cold.ids(BY_NAME["basket_changes"]) == ["event-001"]

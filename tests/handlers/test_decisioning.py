@@ -22,7 +22,7 @@ from tests.handlers.visiting import NOW, OTHER, SHOPPER, Stores, pushed, seen
 class Stack(Stores):
     @property
     def room(self) -> Room:
-        return Room(self.registry, self.hot, self.rows, self.documents, self.trees, self.topic)
+        return Room(self.registry, self.hot, self.rows, self.documents, self.trees, self.topic, self.suppressions)
 
     async def push(self, body: bytes) -> Response:
         return await answer(ask("POST", "/", body), self.room, NOW)
@@ -268,3 +268,52 @@ async def test_a_state_that_others_keep_changing_is_left_to_the_next_delivery(st
     stack.rows = lost
     assert (await stack.push(pushed(ADD))).status_code == 503
     assert len({(d.event_id, d.revision, d.shown) for d in stack.published()}) == 1
+
+
+class TestOfAnErasedShopper:
+    """Erased after `ADD`; what she does afterwards is a new shopper's."""
+
+    AGREED = seen("ConsentChanged", 0, id="agreement-1")
+    BACK = seen("AddedToBasket", 30, product="other")
+
+    async def erased(self, stack: Stack) -> None:
+        """Everything is still stored: the saga has only written its suppression."""
+        await stack.store(VIEW, self.AGREED, ADD)
+        assert (await stack.push(pushed(VIEW, self.AGREED, ADD))).status_code == 204
+        assert await stack.node() is not None
+        stack.suppressions.suppress("demo", SHOPPER, ADD.event.at)
+        stack.topic.messages.clear()
+
+    async def test_late_and_replayed_events_are_neither_decided_nor_kept(self, stack: Stack) -> None:
+        await self.erased(stack)
+        await stack.rows.delete_shopper("demo", SHOPPER)
+        assert (await stack.push(pushed(VIEW, self.AGREED, ADD))).status_code == 204
+        row = await stack.rows.read("demo", SHOPPER)
+        assert (row.state, row.consent, stack.published()) == (None, None, [])
+
+    async def test_who_comes_back_starts_anew_though_the_old_is_not_deleted_yet(self, stack: Stack) -> None:
+        await self.erased(stack)
+        await stack.store(self.BACK)
+        assert (await stack.push(pushed(ADD, self.BACK))).status_code == 204
+        [decision] = stack.published()
+        assert (decision.event_id, decision.revision, decision.parameters_version) == (self.BACK.event.id, 1, "")
+        raw = (await stack.rows.read("demo", SHOPPER)).state
+        assert raw is not None
+        state = decode_state(raw)
+        assert (state.events, list(state.basket), state.consent) == (1, ["other"], None)
+
+    async def test_somebody_elses_events_of_the_same_message_are_decided(self, stack: Stack) -> None:
+        await self.erased(stack)
+        other = seen("AddedToBasket", 0, shopper=OTHER)
+        await stack.store(other)
+        assert (await stack.push(pushed(ADD, other))).status_code == 204
+        assert [decision.shopper for decision in stack.published()] == [OTHER]
+
+    async def test_nothing_is_decided_before_it_is_known_who_is_erased(self, stack: Stack) -> None:
+        stack.suppressions.down = True
+        await stack.store(ADD)
+        assert (await stack.push(pushed(ADD))).status_code == 503
+        assert stack.published() == []
+        stack.suppressions.down = False
+        assert (await stack.push(pushed(ADD))).status_code == 204
+        assert len(stack.published()) == 1

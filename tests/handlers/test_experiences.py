@@ -52,10 +52,20 @@ class Page(Stores):
     @property
     def room(self) -> Room:
         pseudonymisers = {retailer.id: PSEUDONYMISER for retailer in self.registry}
-        return Room(self.registry, pseudonymisers, self.counting_hot, self.counting_rows, self.trees, self.patience_s)
+        return Room(
+            self.registry,
+            pseudonymisers,
+            self.counting_hot,
+            self.counting_rows,
+            self.trees,
+            self.suppressions,
+            self.patience_s,
+        )
 
     async def push(self, *records: Record, retailer: str = "demo") -> None:
-        room = DecisioningRoom(self.registry, self.hot, self.rows, self.documents, self.trees, self.topic)
+        room = DecisioningRoom(
+            self.registry, self.hot, self.rows, self.documents, self.trees, self.topic, self.suppressions
+        )
         assert (await decide(ask("POST", "/", pushed(*records, retailer=retailer)), room, NOW)).status_code == 204
 
     async def get(
@@ -280,3 +290,25 @@ async def test_nothing_is_logged_of_who_asks(page: Page, capsys: pytest.CaptureF
     await page.shown(f"after={ADD.event.id}")
     said = capsys.readouterr().out
     assert CUSTOMER not in said and SHOPPER not in said
+
+
+async def test_an_erased_shopper_is_shown_nothing_that_was_made_before(page: Page) -> None:
+    await page.store(VIEW, ADD)
+    await page.push(VIEW, ADD)
+    assert (await page.shown())["parameters_version"] != ""
+    page.suppressions.suppress("demo", SHOPPER, ADD.event.at)
+    shown = await page.shown(f"after={ADD.event.id}")
+    assert shown["after"] == {"event": ADD.event.id, "counted": False}
+    assert (shown["decision"], shown["parameters_version"]) == (None, "")
+    assert "usual1" not in json.dumps(shown)
+    await page.store(MORE)
+    shown = await page.shown(f"after={MORE.event.id}")
+    assert (shown["decision"], shown["after"]["counted"]) == (MORE.event.id, True)
+    assert "usual1" not in json.dumps(shown)
+
+
+async def test_before_it_is_known_who_is_erased_everybody_is_shown_the_default(page: Page) -> None:
+    await page.store(ADD)
+    page.suppressions.down = True
+    shown = await page.shown(f"after={ADD.event.id}")
+    assert (shown["default"], shown["reason"]) == (True, "unavailable")

@@ -16,6 +16,7 @@ from layers.stores.bigtable.fake import FakeHotEvents, FakeShopperRows
 from layers.stores.bigtable.port import HotEvent
 from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.pubsub.fake import FakePublisher
+from layers.stores.suppressions import FakeSuppressions
 from layers.tree.decision import Decision, decode_decision
 from layers.tree.folding import key_of
 from layers.tree.live import PublishedTrees, publish
@@ -56,6 +57,7 @@ class Stores:
         self.registry = Registry([DEMO, STRICT])
         self.hot, self.rows = FakeHotEvents(), FakeShopperRows()
         self.documents, self.topic = FakeDocuments(), FakePublisher()
+        self.suppressions = FakeSuppressions()
         self.clock = 0.0
         self.trees = PublishedTrees(self.documents, lambda: self.clock)
 
