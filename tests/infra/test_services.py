@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from layers.declarations import Access, (
+from layers.declarations import (
+    Access,
     Calls,
     Documents,
     HotTable,
