@@ -30,11 +30,16 @@ room = Lazily(make)
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a run did for one retailer. Not `done`: some shoppers keep their earlier parameters."""
+    """What a run did for one retailer. Not `done`: some shoppers keep their earlier parameters.
+
+    Attributes:
+        removed: shoppers who had parameters and have none now: they withdrew, or have no order within the contract.
+    """
 
     retailer: str
     version: str
     shoppers: int
+    removed: int
     seconds: float
     done: bool
 
@@ -62,7 +67,7 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
 
 
 async def _score(room: Room, retailer: Retailer, now: datetime) -> Report:
-    started, shoppers, done = time.monotonic(), 0, False
+    started, shoppers, removed, done = time.monotonic(), 0, 0, False
     run = version(SQL, retailer, now)
     try:
         dataset = room.warehouse.full_name(retailer.dataset)
@@ -71,10 +76,12 @@ async def _score(room: Room, retailer: Retailer, now: datetime) -> Report:
             rows = [stored(row, run, now) for row in page]
             await room.shopper_rows.write_parameters(retailer.id, rows, milliseconds(now))
             shoppers += len(rows)
+        # Last, when all that may stay is written: what an earlier run wrote and this one did not has lost its purpose.
+        removed = await room.shopper_rows.delete_parameters_before(retailer.id, milliseconds(now))
         done = True
     except Exception as error:
         # One retailer's trouble must not cost the others their night.
         failure("a retailer could not be scored", error)
-    report = Report(retailer.id, run, shoppers, round(time.monotonic() - started, 3), done)
+    report = Report(retailer.id, run, shoppers, removed, round(time.monotonic() - started, 3), done)
     log("INFO" if done else "ERROR", "scored", **msgspec.structs.asdict(report))
     return report

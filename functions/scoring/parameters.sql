@@ -6,7 +6,7 @@
 --   now        events from here on do not count, so a repeated run sees what the first one saw
 --   oldest     nor events that the contract has expired
 --   timezone   of the retailer's day
---   unknown_consent   whether a shopper of whom no consent is known may be personalised
+--   unknown_consent   whether a shopper of whom no consent is known agrees: to be personalised, and to be measured
 --   excluded   departments that are no products
 --   half_life  trips after which a purchase weighs half
 --   prior      how many trips' weight the whole clientele has beside a shopper's own
@@ -14,40 +14,49 @@
 --   recent     purchases whose median is a product's usual price
 --   products, categories   how many of each a shopper gets at most
 WITH
+  -- The newest known, also after the moment of the run: repeated, it must not score who has withdrawn since.
   consent AS (
-    SELECT c.shopper, c.personalisation
+    SELECT c.shopper, c.personalisation, c.measurement
     FROM `{dataset}.consents` AS c
-    WHERE c.`at` < @now
-    QUALIFY ROW_NUMBER() OVER (PARTITION BY c.shopper ORDER BY c.`at` DESC, c.event_id DESC) = 1
+    WHERE TRUE
+    QUALIFY ROW_NUMBER() OVER (PARTITION BY c.shopper ORDER BY UNIX_MILLIS(c.`at`) DESC, c.event_id DESC) = 1
   ),
+  -- `personal`: gets a row. `measured`: counts in what the whole clientele does. Who agreed to neither is read no further.
   orders AS (
-    SELECT o.shopper, DATE(o.`at`, @timezone) AS day, CAST(o.total AS FLOAT64) AS total
-    FROM `{dataset}.orders` AS o
-    LEFT JOIN consent AS c ON c.shopper = o.shopper
-    WHERE o.`at` >= @oldest AND o.`at` < @now AND COALESCE(c.personalisation, @unknown_consent)
+    SELECT n.shopper, n.day, n.total, n.personal, n.measured
+    FROM (
+      SELECT
+        o.shopper, DATE(o.`at`, @timezone) AS day, CAST(o.total AS FLOAT64) AS total,
+        COALESCE(c.personalisation, @unknown_consent) AS personal,
+        COALESCE(c.measurement, @unknown_consent) AS measured
+      FROM `{dataset}.orders` AS o
+      LEFT JOIN consent AS c ON c.shopper = o.shopper
+      WHERE o.`at` >= @oldest AND o.`at` < @now
+    ) AS n
+    WHERE n.personal OR n.measured
   ),
   -- A trip is a day on which the shopper bought: an order and what was forgotten in it belong together.
   trips AS (
     SELECT
-      d.shopper, d.day,
+      d.shopper, d.day, d.personal, d.measured,
       POW(0.5, (ROW_NUMBER() OVER (PARTITION BY d.shopper ORDER BY d.day DESC) - 1) / @half_life) AS weight
-    FROM (SELECT DISTINCT o.shopper, o.day FROM orders AS o) AS d
+    FROM (SELECT DISTINCT o.shopper, o.day, o.personal, o.measured FROM orders AS o) AS d
   ),
   shoppers AS (
-    SELECT t.shopper, SUM(t.weight) AS weight FROM trips AS t GROUP BY t.shopper
+    SELECT t.shopper, SUM(t.weight) AS weight FROM trips AS t WHERE t.personal GROUP BY t.shopper
   ),
   recent_trips AS (
     SELECT t.shopper, t.day
     FROM trips AS t
-    CROSS JOIN (SELECT MAX(n.day) AS day FROM trips AS n) AS newest
-    WHERE t.day > DATE_SUB(newest.day, INTERVAL @window DAY)
+    CROSS JOIN (SELECT MAX(n.day) AS day FROM trips AS n WHERE n.measured) AS newest
+    WHERE t.measured AND t.day > DATE_SUB(newest.day, INTERVAL @window DAY)
   ),
   recent_count AS (
     SELECT COUNT(*) AS trips FROM recent_trips
   ),
   lines AS (
     SELECT
-      l.shopper, l.product, p.category, p.brand, t.day, t.weight, l.`at`,
+      l.shopper, l.product, p.category, p.brand, t.day, t.weight, t.measured, l.`at`,
       CAST(l.paid AS FLOAT64) AS paid,
       CAST(l.quantity AS FLOAT64) AS quantity,
       CAST(COALESCE(l.discount, 0) AS FLOAT64) AS discount
@@ -132,7 +141,7 @@ WITH
         COUNT(*) OVER (PARTITION BY l.product) AS many
       FROM lines AS l
       JOIN (SELECT DISTINCT k.product FROM likely AS k) AS t ON t.product = l.product
-      WHERE l.quantity > 0 AND l.paid > 0
+      WHERE l.measured AND l.quantity > 0 AND l.paid > 0
     ) AS r
     WHERE r.place = CEIL(r.many / 2)
   ),

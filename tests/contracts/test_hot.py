@@ -10,7 +10,7 @@ import msgspec
 from layers.events.model import AddedToBasket, Event, OrderLine, OrderPaid
 from layers.events.record import decode_record, encode_record, milliseconds, row_key
 from layers.retailers import Retailer, family
-from layers.stores.bigtable.port import HotEvent, HotEvents, ShopperRow, ShopperRows
+from layers.stores.bigtable.port import ConsentLine, HotEvent, HotEvents, ShopperRow, ShopperRows
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ANNE, BERT, CARL = ("01" + letter * 32 for letter in "abc")
@@ -163,6 +163,17 @@ async def test_many_rows_read_at_once_are_each_their_own(shopper_rows: ShopperRo
     found = await asyncio.gather(*(shopper_rows.read(retailer.id, who) for who in asked))
     there = set(shoppers[::2])
     assert found == [ShopperRow(parameters=who.encode()) if who in there else ShopperRow() for who in asked]
+
+
+async def test_consents_of_many_are_written_at_once_and_the_newest_wins(
+    shopper_rows: ShopperRows, retailer: Retailer
+) -> None:
+    told = [(ANNE, 2000, b"second"), (BERT, 1500, b"other"), (ANNE, 1000, b"first")]
+    lines = [ConsentLine(retailer.id, *one) for one in told]
+    assert await shopper_rows.write_consents(lines) == [True, True, True]
+    assert await shopper_rows.write_consents([]) == []
+    assert await shopper_rows.read(retailer.id, ANNE) == ShopperRow(consent=b"second")
+    assert await shopper_rows.read(retailer.id, BERT) == ShopperRow(consent=b"other")
 
 
 async def test_the_newest_consent_and_parameters_win_in_any_order(

@@ -12,7 +12,7 @@ from layers.retailers import Retailer, RetentionClass, family
 from layers.stores.bigtable.port import HotEvent, HotEvents, ShopperRow, ShopperRows
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-ANNE, BERT = "01" + "a" * 32, "01" + "b" * 32
+ANNE, BERT, CARL = ("01" + letter * 32 for letter in "abc")
 
 
 def seen(retailer: Retailer, shopper: str, days_ago: int, id: str) -> HotEvent:
@@ -62,3 +62,22 @@ async def test_a_profile_goes_and_the_consent_stays(shopper_rows: ShopperRows, r
     assert await shopper_rows.read(retailer.id, ANNE) == ShopperRow(consent=b"c")
     assert [key async for key in shopper_rows.keys(retailer.id)] == [f"{retailer.id}#{ANNE}".encode()]
     assert await shopper_rows.swap_state(retailer.id, ANNE, None, b"again"), "no trace of the old state is left"
+
+
+async def test_parameters_that_no_later_run_wrote_go_and_all_else_stays(
+    shopper_rows: ShopperRows, retailer: Retailer
+) -> None:
+    other = msgspec.structs.replace(retailer, id=f"{retailer.id}x")
+    for at_ms in (1000, 2000, 3000):
+        await shopper_rows.write_parameters(retailer.id, [(ANNE, b"p%d" % at_ms)], at_ms)
+    await shopper_rows.write_parameters(retailer.id, [(BERT, b"older"), (CARL, b"older")], 1000)
+    await shopper_rows.write_parameters(retailer.id, [(BERT, b"old")], 2000)
+    await shopper_rows.write_parameters(other.id, [(BERT, b"another's")], 1000)
+    await shopper_rows.write_consent(retailer.id, BERT, 1000, b"c")
+    await shopper_rows.swap_state(retailer.id, BERT, None, b"s")
+    assert await shopper_rows.delete_parameters_before(retailer.id, 3000) == 2
+    assert await shopper_rows.delete_parameters_before(retailer.id, 3000) == 0
+    assert await shopper_rows.read(retailer.id, ANNE) == ShopperRow(parameters=b"p3000")
+    assert await shopper_rows.read(retailer.id, BERT) == ShopperRow(state=b"s", consent=b"c")
+    assert await shopper_rows.read(retailer.id, CARL) == ShopperRow()
+    assert await shopper_rows.read(other.id, BERT) == ShopperRow(parameters=b"another's")

@@ -18,6 +18,7 @@ from layers.retailers import Registry, Retailer
 from layers.stores.bigquery.fake import FakeWarehouse
 from layers.stores.bigquery.port import Parameter, Unavailable
 from layers.stores.bigtable.fake import FakeShopperRows
+from layers.stores.bigtable.port import ShopperRow
 from layers.tree.parameters import decode_parameters
 from tests.handlers.asking import ask
 
@@ -105,6 +106,25 @@ async def test_an_older_run_that_comes_late_does_not_take_the_place_of_a_newer()
     assert decode_parameters(stored).version == newest["version"]
 
 
+async def test_who_is_in_no_result_any_more_has_no_parameters_and_keeps_the_rest() -> None:
+    rows = FakeShopperRows()
+    await run(house(aa=shoppers(3), bb=shoppers(1)), rows, "2026-11-21T03:30:00Z")
+    withdrawn = f"01{2:032x}"
+    await rows.write_consent("aa", withdrawn, 1, b"c")
+    response = await run(house(aa=shoppers(2), bb=shoppers(1)), rows)
+    assert [(r["shoppers"], r["removed"]) for r in reports(response)] == [(2, 1), (1, 0)]
+    assert await rows.read("aa", withdrawn) == ShopperRow(consent=b"c")
+    assert (await rows.read("aa", f"01{1:032x}")).parameters is not None
+
+
+async def test_a_run_that_is_not_done_takes_nothing_from_anybody() -> None:
+    rows = FakeShopperRows()
+    await run(house(aa=shoppers(2), bb=[]), rows, "2026-11-21T03:30:00Z")
+    bad = [shoppers(1)[0] | {"usual": -3.0}]
+    assert (await run(house(aa=bad, bb=[]), rows)).status_code == 503
+    assert all(row.parameters is not None for row in rows.rows.values())
+
+
 async def test_one_retailers_trouble_costs_no_other_its_night(capsys: pytest.CaptureFixture[str]) -> None:
     def down(_: Mapping[str, Parameter]) -> list[dict[str, Any]]:
         raise Unavailable("secret@example.org")
@@ -123,7 +143,7 @@ async def test_when_bigtable_goes_down_the_run_is_not_done() -> None:
     rows.down = True
     response = await run(house(aa=shoppers(1), bb=[]), rows)
     assert response.status_code == 503
-    assert [r["done"] for r in reports(response)] == [False, True]
+    assert [r["done"] for r in reports(response)] == [False, False]
 
 
 async def test_a_row_that_breaks_the_contract_is_never_written() -> None:

@@ -10,7 +10,7 @@ from layers.events.record import Record, decode_record, milliseconds, row_prefix
 from layers.retailers import Retailer
 from layers.stores.bigtable.arrivals import RowNames, keys_of, minute_key, read_minute
 from layers.stores.bigtable.events import kept_still, newest_range, within_contract
-from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow, Unavailable
+from layers.stores.bigtable.port import Arrival, ConsentLine, HotEvent, ShopperRow, Unavailable
 from layers.stores.bigtable.shoppers import shopper_key
 
 
@@ -196,6 +196,12 @@ class FakeShopperRows:
         if row.consent is None or row.consent[0] <= at_ms:
             row.consent = (at_ms, line)
 
+    async def write_consents(self, consents: Sequence[ConsentLine]) -> list[bool]:
+        self._reach()
+        for one in consents:
+            await self.write_consent(one.retailer_id, one.shopper, one.at_ms, one.line)
+        return [True] * len(consents)
+
     async def write_parameters(self, retailer_id: str, rows: Sequence[tuple[str, bytes]], at_ms: int) -> None:
         for shopper, parameters in rows:
             row = self._row(retailer_id, shopper)
@@ -203,6 +209,20 @@ class FakeShopperRows:
                 if row.parameters is not None and row.parameters[0] < at_ms:
                     row.former = (row.parameters[1], *row.former)[:2]
                 row.parameters = (at_ms, parameters)
+
+    async def delete_parameters_before(self, retailer_id: str, at_ms: int) -> int:
+        self._reach()
+        stale = [
+            key
+            for key, row in self.rows.items()
+            if key.startswith(f"{retailer_id}#".encode()) and row.parameters and row.parameters[0] < at_ms
+        ]
+        for key in stale:
+            row = self.rows[key]
+            row.parameters = None
+            if row.state is None and row.consent is None:
+                del self.rows[key]
+        return len(stale)
 
     async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
         self._reach()

@@ -48,7 +48,11 @@ TABLE: Table = {
             "int64 timestamp_micros = 3",
             "bytes value = 4",
         ),
-        "Mutation.DeleteFromColumn": ("string family_name = 1", "bytes column_qualifier = 2"),
+        "Mutation.DeleteFromColumn": (
+            "string family_name = 1",
+            "bytes column_qualifier = 2",
+            "TimestampRange time_range = 3",
+        ),
         "Mutation.DeleteFromFamily": ("string family_name = 1",),
         "Mutation.DeleteFromRow": (),
         "ReadRowsRequest": (

@@ -39,6 +39,16 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentLine:
+    """The record line of a `ConsentChanged`, and whose it is. `at_ms` is the event's own time."""
+
+    retailer_id: str
+    shopper: str
+    at_ms: int
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ShopperRow:
     """Attributes:
     parameters: as scoring wrote them, JSON. state: as decisioning wrote it, JSON. consent: newest `ConsentChanged`
@@ -143,10 +153,22 @@ class ShopperRows(Protocol):
         """Writes the state if it still is `known` (None: if there is none); else False and nothing is written."""
 
     async def write_consent(self, retailer_id: str, shopper: str, at_ms: int, line: bytes) -> None:
-        """Under the event's own time, so that the newest by time wins in whatever order they come."""
+        """Under the event's own time, so that the newest by time wins in whatever order they come. Of two in the same
+        millisecond the one written last stays."""
+
+    async def write_consents(self, consents: Sequence[ConsentLine]) -> list[bool]:
+        """`write_consent` of many shoppers in one call; for each, whether it is durable.
+
+        Raises:
+            Unavailable: nothing is known to be durable.
+        """
 
     async def write_parameters(self, retailer_id: str, rows: Sequence[tuple[str, bytes]], at_ms: int) -> None:
         """(pseudonym, parameters) of many shoppers, under the version's time."""
+
+    async def delete_parameters_before(self, retailer_id: str, at_ms: int) -> int:
+        """Deletes the parameters of every shopper who has none from this time or later; how many shoppers. One pass
+        over the retailer's rows."""
 
     async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
         """Deletes the row; 1 if there was one, else 0."""

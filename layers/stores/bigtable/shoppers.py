@@ -10,9 +10,17 @@ from layers.declarations.settings import Settings
 from layers.stores.bigtable.cells import Cell
 from layers.stores.bigtable.events import delete_rows
 from layers.stores.bigtable.messages import RowFilter
-from layers.stores.bigtable.port import ShopperRow, Unavailable
+from layers.stores.bigtable.port import ConsentLine, ShopperRow, Unavailable
 from layers.stores.bigtable.together import Together
-from layers.stores.bigtable.wire import BigtableWire, chain, delete_family, delete_row, prefix_end, set_cell
+from layers.stores.bigtable.wire import (
+    BigtableWire,
+    chain,
+    delete_cells_before,
+    delete_family,
+    delete_row,
+    prefix_end,
+    set_cell,
+)
 from layers.stores.channel import open_channel
 from layers.stores.tables import CONSENT, PARAMETERS, SHOPPERS, STATE
 
@@ -84,6 +92,10 @@ class BigtableShopperRows:
     async def write_consent(self, retailer_id: str, shopper: str, at_ms: int, line: bytes) -> None:
         await self._all([(shopper_key(retailer_id, shopper), [set_cell(CONSENT, DOCUMENT, at_ms, line)])])
 
+    async def write_consents(self, consents: Sequence[ConsentLine]) -> list[bool]:
+        cells = [(shopper_key(c.retailer_id, c.shopper), CONSENT, c.at_ms, c.line) for c in consents]
+        return await self._wire.set_cells(DOCUMENT, cells)
+
     async def write_parameters(self, retailer_id: str, rows: Sequence[tuple[str, bytes]], at_ms: int) -> None:
         for first in range(0, len(rows), _WRITE_BATCH):
             await self._all(
@@ -92,6 +104,19 @@ class BigtableShopperRows:
                     for shopper, parameters in rows[first : first + _WRITE_BATCH]
                 ]
             )
+
+    async def delete_parameters_before(self, retailer_id: str, at_ms: int) -> int:
+        prefix = f"{retailer_id}#".encode()
+        older = RowFilter()
+        older.timestamp_range_filter.end_timestamp_micros = at_ms * 1000
+        newest = [RowFilter(family_name_regex_filter=PARAMETERS), RowFilter(cells_per_column_limit_filter=1)]
+        stale = chain(*newest, older, RowFilter(strip_value_transformer=True))
+        keys = [key async for key, _ in self._wire.read(prefix, prefix_end(prefix), stale)]
+        for first in range(0, len(keys), _WRITE_BATCH):
+            # By time, so that parameters which a later run writes meanwhile stay.
+            deletion = [delete_cells_before(PARAMETERS, DOCUMENT, at_ms)]
+            await self._all([(key, deletion) for key in keys[first : first + _WRITE_BATCH]])
+        return len(keys)
 
     async def _all(self, entries: list[tuple[bytes, list[object]]]) -> None:
         if not all(await self._wire.mutate(entries)):

@@ -57,6 +57,13 @@ def delete_column(family: str, qualifier: bytes) -> Any:
     return Mutation(delete_from_column=Mutation.DeleteFromColumn(family_name=family, column_qualifier=qualifier))
 
 
+def delete_cells_before(family: str, qualifier: bytes, before_ms: int) -> Any:
+    """Of one column, those cells that are older."""
+    mutation = delete_column(family, qualifier)
+    mutation.delete_from_column.time_range.end_timestamp_micros = before_ms * 1000
+    return mutation
+
+
 def delete_row() -> Any:
     return Mutation(delete_from_row=Mutation.DeleteFromRow())
 
