@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from functions.cooling.rules import cool
 from functions.ingest import openapi
 from layers.events.envelope import MAX_EVENTS, InvalidBody, read_envelopes, read_event
 from layers.events.model import CATEGORY_LENGTH, PAGE_LENGTH
@@ -30,6 +31,7 @@ from layers.events.scrub import scrub_text, scrub_url
 from layers.privacy.signature import InvalidSignature, verify
 from layers.retailers import Contract
 from layers.shell.push import NotAPush, decode_push
+from layers.stores.bigquery.arrow import record_batch
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CONTRACT = Contract()
@@ -112,6 +114,9 @@ def check_event(data: bytes) -> None:
     assert abs(event.at - at) < timedelta(milliseconds=1)
     assert key.count(b"#") == 3
     _check_nothing_unseen(kept, event)
+    for cooled in cool([record]):
+        # What was acknowledged and cannot be written to BigQuery would lie in quarantine for ever.
+        assert record_batch(cooled.table, cooled.columns).num_rows == len(cooled.sources)
 
 
 def _check_nothing_unseen(kept: bytes, event: object) -> None:

@@ -50,8 +50,8 @@ def test_the_door_does_as_its_document_says(express_door: Door, tmp_path: Path) 
     address = f"{express_door.address}{DOCUMENT_PATH}"
     stored = len(express_door.stored())
     runs = [
-        begun("tracker", address, tmp_path / "tracker", "--phases", ALL, "--max-examples", str(effort(10, 4000))),
-        begun("server", address, tmp_path / "server", "--phases", FEW, "--max-examples", str(effort(10, 2000))),
+        begun("tracker", address, tmp_path / "tracker", "--phases", ALL, "--max-examples", str(effort(10, 1000))),
+        begun("server", address, tmp_path / "server", "--phases", FEW, "--max-examples", str(effort(10, 1000))),
     ]
     try:
         said = [run.communicate()[0] for run in runs]

@@ -171,7 +171,7 @@ def test_free_texts(page: str, category: str) -> None:
 @pytest.mark.skipif(not guided.AVAILABLE, reason="atheris has no wheel for this machine")
 @pytest.mark.timeout(3600)
 def test_what_a_guided_fuzzer_finds(tmp_path: Path) -> None:
-    limit = ["--seconds", "300"] if LONG else ["--runs", "15000"]
+    limit = ["--seconds", "120"] if LONG else ["--runs", "15000"]
     run = subprocess.run(
         [sys.executable, "-m", "tests.fuzz.guided", "--folder", str(tmp_path), *limit],
         cwd=ROOT,
