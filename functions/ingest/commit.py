@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from layers.shell.log import failure, log
-from layers.stores.bigtable.port import Arrivals, HotEvent, HotEvents
+from layers.stores.bigtable.port import Arrivals, HotEvent, HotEvents, ShopperRows
 from layers.stores.bigtable.port import Unavailable as StoreUnavailable
 from layers.stores.keeping import Keeping
 from layers.stores.pubsub.port import Publisher
@@ -69,12 +69,13 @@ class GroupCommit:
         self,
         store: HotEvents,
         journal: Arrivals,
+        rows: ShopperRows,
         topic: Publisher,
         close_after_s: float = CLOSE_AFTER_S,
         pending_bytes: int = PENDING_BYTES,
         refuse_after_s: float = REFUSE_AFTER_S,
     ) -> None:
-        self._keeping = Keeping(journal, store, topic)
+        self._keeping = Keeping(journal, store, rows, topic)
         self._close_after_s, self._most_pending, self._refuse_after_s = close_after_s, pending_bytes, refuse_after_s
         self._loop = asyncio.get_running_loop()
         self._open: _Group = []

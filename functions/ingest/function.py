@@ -23,6 +23,7 @@ FUNCTION = Function(
     needs=(
         HotTable("events", Access.WRITE),
         HotTable("arrivals", Access.WRITE),
+        HotTable("shoppers", Access.WRITE),
         Topic("shopper-events"),
         Documents(Access.READ),
         RetailerSecret(SecretKind.PSEUDONYM_KEY),

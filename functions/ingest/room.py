@@ -53,6 +53,7 @@ def secrets_of(
 async def make() -> Room:
     from layers.stores.bigtable.arrivals import BigtableArrivals
     from layers.stores.bigtable.events import BigtableHotEvents
+    from layers.stores.bigtable.shoppers import BigtableShopperRows
     from layers.stores.firestore.following import FirestoreFollowing
     from layers.stores.pubsub.publisher import PubsubPublisher
 
@@ -61,7 +62,8 @@ async def make() -> Room:
     suppressions = LiveSuppressions(FirestoreFollowing.of(values), time.monotonic)
     doors, signing_keys = secrets_of(values, registry, suppressions)
     topic = PubsubPublisher.of(values, "shopper-events")
-    commit = GroupCommit(BigtableHotEvents.of(values), BigtableArrivals.of(values), topic)
+    rows = BigtableShopperRows.of(values)
+    commit = GroupCommit(BigtableHotEvents.of(values), BigtableArrivals.of(values), rows, topic)
     made = Room(registry, doors, signing_keys, commit, suppressions)
     await _first_read(suppressions)
     settle()

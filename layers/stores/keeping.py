@@ -1,26 +1,36 @@
 """The one path on which an event is kept: noted in the journal, stored, dispatched. For whoever takes events.
 
 The order is the promise. What is stored can always be found again by its arrival, what is published is always stored,
-and what is acknowledged is all three. Does not own what may be taken, nor how requests are grouped.
+and what is acknowledged is all three. A consent is kept when its shopper's row holds it too: every page is answered
+from that row, so a withdrawal holds from its acknowledgement on, however far decisioning is behind. Does not own what
+may be taken, nor how requests are grouped.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from layers.stores.bigtable.port import Arrival, Arrivals, HotEvent, HotEvents
+from layers.events.record import read_row_key
+from layers.retailers import RetentionClass
+from layers.shell.log import failure
+from layers.stores.bigtable.port import Arrival, Arrivals, ConsentLine, HotEvent, HotEvents, ShopperRows, Unavailable
 from layers.stores.pubsub.packing import messages
 from layers.stores.pubsub.port import Publisher
+
+_CONSENTS = f"{RetentionClass.CONSENT}_"
+"""What the families of consents begin with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """The three stores of that path."""
+    """The stores of that path."""
 
     journal: Arrivals
     events: HotEvents
+    rows: ShopperRows
     topic: Publisher
 
     async def keep(self, arrived: datetime, requests: Sequence[tuple[str, Sequence[HotEvent]]]) -> list[bool]:
@@ -42,9 +52,32 @@ class Keeping:
         stored = await self.events.write([event for _, events in requests for event in events])
         answers = iter(stored)
         lines: dict[str, list[bytes]] = {}
+        consents: list[tuple[int, ConsentLine]] = []
+        place = 0
         for retailer_id, events in requests:
             # A request with a refused row is retried; what is stored is dispatched all the same, since a second copy
             # is dropped by its id and a stored event that nobody dispatches would be lost to scoring.
             lines.setdefault(retailer_id, []).extend([event.line for event in events if next(answers)])
-        await self.topic.publish([message for id, kept in lines.items() for message in messages(id, kept)])
+            for event in events:
+                if event.family.startswith(_CONSENTS) and stored[place]:
+                    shopper, _ = read_row_key(event.key)
+                    consents.append((place, ConsentLine(retailer_id, shopper, event.at_ms, event.line)))
+                place += 1
+        packed = [message for id, kept in lines.items() for message in messages(id, kept)]
+        if not consents:
+            await self.topic.publish(packed)
+            return stored
+        held, _ = await asyncio.gather(self._hold([one for _, one in consents]), self.topic.publish(packed))
+        for (place, _), done in zip(consents, held, strict=True):
+            stored[place] = done
         return stored
+
+    async def _hold(self, consents: Sequence[ConsentLine]) -> list[bool]:
+        """Of each, whether its shopper's row holds it. The rows may be out of reach while events are not: that costs
+        the requests with a consent their acknowledgement, and no other.
+        """
+        try:
+            return await self.rows.write_consents(consents)
+        except Unavailable as error:
+            failure("consents are not acknowledged: the shoppers' rows are out of reach", error)
+            return [False] * len(consents)

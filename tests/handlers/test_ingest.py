@@ -21,11 +21,11 @@ from functions.ingest.room import Room
 from functions.ingest.rules import ERASED
 from functions.ingest.rules import Door as Doorway
 from layers.events.envelope import MAX_BODY_BYTES
-from layers.events.record import decode_lines
+from layers.events.record import decode_lines, decode_record
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.signature import sign
 from layers.retailers import Registry, Retailer
-from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents
+from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
 from layers.stores.bigtable.port import HotEvent
 from layers.stores.pubsub.fake import FakePublisher
 from layers.stores.suppressions import FakeSuppressions
@@ -44,6 +44,7 @@ class Door:
 
     def __init__(self) -> None:
         self.store, self.journal, self.topic = FakeHotEvents(), FakeArrivals(), FakePublisher()
+        self.rows = FakeShopperRows()
         pseudonymiser = Pseudonymiser("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
         self.pseudonym = pseudonymiser(CUSTOMER)
         self.suppressions = FakeSuppressions()
@@ -53,7 +54,9 @@ class Door:
     def recommit(
         self, close_after_s: float = 0, pending_bytes: int = PENDING_BYTES, refuse_after_s: float = REFUSE_AFTER_S
     ) -> None:
-        commit = GroupCommit(self.store, self.journal, self.topic, close_after_s, pending_bytes, refuse_after_s)
+        commit = GroupCommit(
+            self.store, self.journal, self.rows, self.topic, close_after_s, pending_bytes, refuse_after_s
+        )
         self.room = Room(Registry([DEMO]), self.doors, {"demo": SIGNING}, commit, self.suppressions)
 
     async def post(
@@ -254,6 +257,41 @@ async def test_a_refused_row_fails_its_own_request_and_no_other(door: Door) -> N
     answers = await asyncio.gather(*(door.post(envelope(event(n))) for n in (1, 2, 3)))
     assert [response.status_code for response in answers] == [204, 503, 204]
     assert sorted(door.dispatched()) == sorted(door.stored()) == ["event-0001", "event-0003"]
+
+
+def consent(number: int, seconds: int, *purposes: str, **changes: str) -> dict[str, Any]:
+    at = f"2026-11-22T10:15:{seconds:02d}Z"
+    agreed = dict.fromkeys(purposes, True)
+    return {"type": "ConsentChanged", "id": f"consent-{number:04d}", "at": at, "purposes": agreed, **changes}
+
+
+async def test_an_acknowledged_consent_is_in_the_shoppers_row_and_the_newest_stays(door: Door) -> None:
+    withdrawn, given = consent(1, 30), consent(2, 10, "personalisation")
+    for told in (withdrawn, given):
+        assert (await door.post(envelope(event(1), told))).status_code == 204
+    row = await door.rows.read("demo", door.pseudonym)
+    assert row.consent is not None
+    kept = decode_record(row.consent)
+    assert (kept.event.id, kept.shopper, kept.channel) == ("consent-0001", door.pseudonym, "web")
+
+
+async def test_a_consent_that_its_row_does_not_hold_is_not_acknowledged_and_costs_no_other_request(
+    door: Door, capsys: pytest.CaptureFixture[str]
+) -> None:
+    door.rows.down = True
+    answers = await asyncio.gather(*(door.post(envelope(told)) for told in (event(1), consent(1, 30), event(2))))
+    assert [response.status_code for response in answers] == [204, 503, 204]
+    assert len(door.dispatched()) == 3, "stored, so dispatched: decisioning brings it into the row when it can"
+    assert door.pseudonym not in capsys.readouterr().out
+    door.rows.down = False
+    assert (await door.post(envelope(consent(1, 30)))).status_code == 204
+    assert (await door.rows.read("demo", door.pseudonym)).consent is not None
+
+
+async def test_a_consent_that_is_not_stored_is_in_no_row(door: Door) -> None:
+    door.store.refuses = lambda row: b"consent-" in row.key
+    assert (await door.post(envelope(event(1), consent(1, 30)))).status_code == 503
+    assert (await door.rows.read("demo", door.pseudonym)).consent is None
 
 
 async def test_what_is_published_is_already_stored(door: Door) -> None:

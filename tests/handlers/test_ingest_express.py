@@ -22,7 +22,7 @@ from layers.retailers import Registry, Retailer
 from layers.shell.answers import head_of
 from layers.shell.express import Headers
 from layers.shell.lazily import Lazily
-from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents
+from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
 from layers.stores.pubsub.fake import FakePublisher
 from layers.stores.suppressions import FakeSuppressions
 from tests.handlers.asking import ask
@@ -47,7 +47,7 @@ class Shop:
     suppressions: FakeSuppressions = field(default_factory=FakeSuppressions)
 
     async def open(self) -> Shop:
-        commit = GroupCommit(self.store, self.journal, self.topic, 0, self.pending_bytes)
+        commit = GroupCommit(self.store, self.journal, FakeShopperRows(), self.topic, 0, self.pending_bytes)
         door = Door(self.retailer, PSEUDONYM, partial(self.suppressions.erased_at, "demo"))
         self.room = Room(Registry([self.retailer]), {"demo": door}, {"demo": bytes(32)}, commit, self.suppressions)
 
