@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from functions.reconciliation.rules import BATCH, FLOOD
@@ -12,6 +13,7 @@ from layers.stores.bigquery.port import Warehouse
 from layers.stores.bigtable.port import Arrivals, HotEvents
 from layers.stores.firestore.port import Documents
 from layers.stores.pubsub.port import Publisher
+from layers.stores.suppressions import LiveSuppressions, Suppressions
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Room:
     hot_events: HotEvents
     warehouse: Warehouse
     topic: Publisher
+    suppressions: Suppressions
     batch: int = BATCH
     flood: int = FLOOD
 
@@ -38,11 +41,13 @@ async def make() -> Room:
     from layers.stores.pubsub.publisher import PubsubPublisher
 
     values = Settings.of_process()
+    documents = FirestoreDocuments.of(values)
     return Room(
         Registry.of_environment(values.values, settings.RETAILER_PREFIX),
-        FirestoreDocuments.of(values),
+        documents,
         BigtableArrivals.of(values),
         BigtableHotEvents.of(values),
         BigQueryWarehouse.of(values),
         PubsubPublisher.of(values, "shopper-events"),
+        LiveSuppressions(documents, time.monotonic),
     )

@@ -18,6 +18,7 @@ import msgspec
 
 from layers.events.record import milliseconds, read_row_key
 from layers.facts import FACTS, Table
+from layers.privacy.suppression import ErasedAt
 from layers.stores.bigquery.port import Parameter
 from layers.stores.tables import JOURNAL_DAYS
 
@@ -133,7 +134,7 @@ def may_dispatch(known: Hour, now: datetime) -> bool:
 @dataclass(slots=True)
 class Counts:
     """What a comparison has found so far. Only what stands in Bigtable is stored: what the journal names beside that
-    was never acknowledged, or was erased or purged since.
+    was never acknowledged, or was erased or purged since. What is erased and stands there still counts as gone.
 
     Attributes:
         held: of the missing, not dispatched because cooling does not keep up.
@@ -197,6 +198,19 @@ def identity(key: bytes) -> tuple[str, date]:
     """
     at = read_row_key(key)[1]
     return f"{key.rpartition(b'#')[2].decode()}#{milliseconds(at)}", at.date()
+
+
+def not_erased(keys: Iterable[bytes], erased_at: ErasedAt) -> list[bytes]:
+    """Row keys without those of events that an erasure covers: cooling refuses them, and no dispatch may bring them
+    back.
+    """
+    kept = []
+    for key in keys:
+        shopper, at = read_row_key(key)
+        erased = erased_at(shopper)
+        if erased is None or at > erased:
+            kept.append(key)
+    return kept
 
 
 async def batches(lists: AsyncIterator[Sequence[bytes]], most: int) -> AsyncIterator[set[bytes]]:

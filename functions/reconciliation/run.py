@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -29,7 +30,9 @@ from functions.reconciliation.rules import (
     keeps_up,
     line,
     may_dispatch,
+    not_erased,
 )
+from layers.privacy.suppression import remembered
 from layers.retailers import Retailer
 from layers.shell.log import Severity, failure, log
 from layers.stores.collections import RECONCILIATIONS
@@ -141,6 +144,8 @@ class _Work:
 
     async def _mend(self, keys: Sequence[bytes]) -> None:
         """Dispatches what of a batch is missing."""
+        await self._room.suppressions.fresh()
+        keys = not_erased(keys, remembered(partial(self._room.suppressions.erased_at, self._retailer.id)))
         sends = self._may and (len(keys) <= self._room.flood or await self._keeps_up())
         for first in range(0, len(keys), LINES_AT_ONCE):
             some = keys[first : first + LINES_AT_ONCE]

@@ -26,6 +26,7 @@ from layers.stores.bigtable.port import Arrival, HotEvent
 from layers.stores.collections import RECONCILIATIONS
 from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.pubsub.fake import FakePublisher
+from layers.stores.suppressions import FakeSuppressions
 from tests.handlers.asking import ask
 
 NOW = datetime(2026, 11, 22, 12, 17, tzinfo=UTC)
@@ -49,7 +50,7 @@ class Shop:
 
     def __init__(self, *retailers: Retailer) -> None:
         self.arrivals, self.events, self.documents = FakeArrivals(), FakeHotEvents(), FakeDocuments()
-        self.topic = FakePublisher()
+        self.topic, self.suppressions = FakePublisher(), FakeSuppressions()
         self.cold: dict[str, set[str]] = {}
         self.poison: set[str] = set()
         self.warehouse = FakeWarehouse({f".{r.dataset}.": self._answers(r.dataset) for r in retailers or (DEMO,)})
@@ -60,6 +61,7 @@ class Shop:
             self.events,
             self.warehouse,
             self.topic,
+            self.suppressions,
         )
         self._taken = 0
 
@@ -416,7 +418,8 @@ def dying(room: Room, left: list[int], after: bool) -> Room:
 
 
 def test_every_store_of_the_room_can_die() -> None:
-    assert set(STORES) == {field.name for field in fields(Room)} - {"registry", "batch", "flood"}
+    """But `suppressions`, which holds what it read of `documents`."""
+    assert set(STORES) == {field.name for field in fields(Room)} - {"registry", "suppressions", "batch", "flood"}
 
 
 async def settled(shop: Shop) -> None:
@@ -505,3 +508,25 @@ async def test_nobody_is_named_in_logs_answers_or_documents(capsys: pytest.Captu
     told = bytes((await shop.fire()).body).decode()
     said = "".join(capsys.readouterr()) + told + repr(shop.documents.collections)
     assert ANNE not in said and "event-0" not in said and "reconciled" in said
+
+
+async def test_what_is_erased_and_still_stands_is_neither_missing_nor_dispatched() -> None:
+    shop = Shop()
+    await shop.arrives(AT, ids("before", 3))
+    await shop.arrives(AT + timedelta(milliseconds=1), ids("after", 2))
+    await shop.arrives(AT, ids("bert", 2), shopper=BERT)
+    shop.suppressions.suppress("demo", ANNE, AT)
+    found = hour_of(await shop.fire())
+    assert (found["stored"], found["missing"], found["dispatched"]) == (4, 4, 4)
+    assert shop.deliver() == sorted(ids("after", 2) + ids("bert", 2))
+
+
+async def test_nothing_is_dispatched_before_it_is_known_who_is_erased() -> None:
+    shop = Shop()
+    await shop.arrives(AT, ids("event", 3))
+    shop.suppressions.down = True
+    assert (await shop.fire()).status_code == 503
+    assert shop.deliver() == []
+    shop.suppressions.down = False
+    await shop.fire()
+    assert shop.deliver() == ids("event", 3)
