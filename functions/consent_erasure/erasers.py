@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from functions.consent_erasure.room import Room
 from functions.consent_erasure.rules import Kind, Step, count_sql, delete_sql
@@ -17,7 +17,7 @@ from layers.facts import Table
 from layers.privacy.suppression import suppression_id
 from layers.retailers import Retailer
 from layers.stores.bigtable.port import ShopperRow
-from layers.stores.collections import ERASURES, SUPPRESSIONS
+from layers.stores.collections import ERASURES, RECEIPTS, SUPPRESSIONS, Collection
 from layers.stores.suppressions import NOTED
 
 AT_ONCE = 32
@@ -39,11 +39,18 @@ class Erasure:
     since: datetime
 
 
+class Did(NamedTuple):
+    """How much, and by which job of the store, where it names its jobs."""
+
+    number: int
+    job: str | None = None
+
+
 class Eraser(Protocol):
-    async def count(self) -> int:
+    async def count(self) -> Did:
         """What is left to do, read from the store."""
 
-    async def erase(self) -> int:
+    async def erase(self) -> Did:
         """Does it; how much of it was done. Harmless when repeated."""
 
 
@@ -61,7 +68,9 @@ def eraser(step: Step, room: Room, erasure: Erasure) -> Eraser:
             assert step.table is not None
             return _Facts(room, erasure, step.table)
         case Kind.REQUEST:
-            return _Request(room, erasure)
+            return _Told(room, erasure, ERASURES)
+        case Kind.RECEIPT:
+            return _Told(room, erasure, RECEIPTS)
 
 
 async def _sum(of: Callable[[str], Awaitable[int]], shoppers: Iterable[str]) -> int:
@@ -100,11 +109,11 @@ class _Suppressions:
         await self.room.documents.put(SUPPRESSIONS, suppression_id(self.erasure.retailer.id, shopper), data)
         return 1
 
-    async def count(self) -> int:
-        return await _sum(self._missing, self.erasure.shoppers)
+    async def count(self) -> Did:
+        return Did(await _sum(self._missing, self.erasure.shoppers))
 
-    async def erase(self) -> int:
-        return await _sum(self._write, self.erasure.shoppers)
+    async def erase(self) -> Did:
+        return Did(await _sum(self._write, self.erasure.shoppers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +121,13 @@ class _Events:
     room: Room
     erasure: Erasure
 
-    async def count(self) -> int:
+    async def count(self) -> Did:
         retailer = self.erasure.retailer.id
-        return await _sum(lambda s: self.room.hot_events.count_shopper(retailer, s), self.erasure.shoppers)
+        return Did(await _sum(lambda s: self.room.hot_events.count_shopper(retailer, s), self.erasure.shoppers))
 
-    async def erase(self) -> int:
+    async def erase(self) -> Did:
         retailer = self.erasure.retailer.id
-        return await _sum(lambda s: self.room.hot_events.delete_shopper(retailer, s), self.erasure.shoppers)
+        return Did(await _sum(lambda s: self.room.hot_events.delete_shopper(retailer, s), self.erasure.shoppers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +139,11 @@ class _Arrivals:
     room: Room
     erasure: Erasure
 
-    async def count(self) -> int:
-        return await self.room.arrivals.count_shoppers(self.erasure.retailer.id, self.erasure.shoppers)
+    async def count(self) -> Did:
+        return Did(await self.room.arrivals.count_shoppers(self.erasure.retailer.id, self.erasure.shoppers))
 
-    async def erase(self) -> int:
-        return await self.room.arrivals.delete_shoppers(self.erasure.retailer.id, self.erasure.shoppers)
+    async def erase(self) -> Did:
+        return Did(await self.room.arrivals.delete_shoppers(self.erasure.retailer.id, self.erasure.shoppers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +154,12 @@ class _ShopperRows:
     async def _there(self, shopper: str) -> int:
         return int(await self.room.shopper_rows.read(self.erasure.retailer.id, shopper) != ShopperRow())
 
-    async def count(self) -> int:
-        return await _sum(self._there, self.erasure.shoppers)
+    async def count(self) -> Did:
+        return Did(await _sum(self._there, self.erasure.shoppers))
 
-    async def erase(self) -> int:
+    async def erase(self) -> Did:
         retailer = self.erasure.retailer.id
-        return await _sum(lambda s: self.room.shopper_rows.delete_shopper(retailer, s), self.erasure.shoppers)
+        return Did(await _sum(lambda s: self.room.shopper_rows.delete_shopper(retailer, s), self.erasure.shoppers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,35 +168,42 @@ class _Facts:
     erasure: Erasure
     table: Table
 
-    async def count(self) -> int:
+    async def count(self) -> Did:
         return await asyncio.to_thread(self._count)
 
-    async def erase(self) -> int:
+    async def erase(self) -> Did:
         return await asyncio.to_thread(self._erase)
 
     def _dataset(self) -> str:
         return self.room.warehouse.full_name(self.erasure.retailer.dataset)
 
-    def _count(self) -> int:
+    def _count(self) -> Did:
         parameters = {"shoppers": self.erasure.shoppers}
-        return int(self.room.warehouse.query(count_sql(self._dataset(), self.table), parameters)[0]["found"])
+        job = self.room.warehouse.job(count_sql(self._dataset(), self.table), parameters)
+        return Did(int(job.rows[0]["found"]), job.id)
 
-    def _erase(self) -> int:
+    def _erase(self) -> Did:
         parameters = {"shoppers": self.erasure.shoppers}
-        return self.room.warehouse.execute(delete_sql(self._dataset(), self.table), parameters)
+        job = self.room.warehouse.job(delete_sql(self._dataset(), self.table), parameters)
+        return Did(job.changed, job.id)
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
-    """The request's own document is written without any pseudonym; what is left to do is to see that it is so."""
+class _Told:
+    """Requests and receipts are written without any pseudonym; what is left to do is to see that it is so."""
 
     room: Room
     erasure: Erasure
+    collection: Collection
 
-    async def count(self) -> int:
-        document = await self.room.documents.get(ERASURES, self.erasure.id)
-        text = "" if document is None else repr(document.data)
-        return sum(shopper in text for shopper in self.erasure.shoppers)
+    async def count(self) -> Did:
+        if self.collection is ERASURES:
+            document = await self.room.documents.get(ERASURES, self.erasure.id)
+            held = [document] if document else []
+        else:
+            held = await self.room.documents.find(self.collection, erasure=self.erasure.id)
+        text = repr([document.data for document in held])
+        return Did(sum(shopper in text for shopper in self.erasure.shoppers))
 
-    async def erase(self) -> int:
-        return 0
+    async def erase(self) -> Did:
+        return Did(0)

@@ -6,48 +6,109 @@ customer id and no pseudonym.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from functions.consent_erasure.rules import Kind, Step, progress_of, text_of
+from functions.consent_erasure.chain import FORMAT
+from functions.consent_erasure.rules import COMPLETE, Kind, Step, progress_of, text_of
 from layers.stores.collections import ERASURES
-
-FORMAT = "gondola-erasure-receipt/1"
+from layers.stores.lingering import COMPACTION_DAYS, DOCUMENT_VERSIONS_HOURS, FAIL_SAFE_DAYS, TIME_TRAVEL_HOURS
+from layers.stores.topics import DEAD_LETTER_DAYS, KEPT_DAYS
 
 FINGERPRINTS = (
     "HMAC-SHA256 under the retailer's pseudonym key of this erasure's id and the customer id, 128 bits. Gondola can "
     "make it again for a customer id that the retailer names; nobody can get a customer id out of it."
 )
 
-RESIDUAL: tuple[tuple[str, int, str], ...] = (
-    ("bigtable", 7, "Deleted rows answer no read at once; their bytes leave the disks when tables are compacted."),
-    ("bigquery", 2, "Time travel: who may administer the dataset can read the tables as they were."),
-    ("bigquery", 9, "Fail-safe, seven days after time travel: only Google can restore it, for an emergency."),
-    (
-        "pubsub",
-        7,
-        "Messages sent before and not delivered yet may hold the shopper's events. One that is delivered after the "
-        "verification is stored again: ask again, with a new reference, after this date.",
-    ),
-    ("pubsub dead letters", 31, "Messages that no function could take; one that an operator replays is stored again."),
-)
-"""(store, days after the end, what may still be there). Sources: Bigtable «garbage collection», BigQuery «time travel
-and fail-safe», Pub/Sub «message retention»; the datasets are made with two days of time travel, the subscriptions with
-seven days of retention and those of dead letters with 31 (infra)."""
+
+@dataclass(frozen=True, slots=True)
+class Residue:
+    """What may still be somewhere, for so long after the last verification. `setting`: where that is said."""
+
+    store: str
+    hours: int
+    what: str
+    setting: str
+
+
+_DAY = 24
+
+
+def residual(databases: Iterable[str] = ("(default)",)) -> tuple[Residue, ...]:
+    """Every window, as the stores are set up.
+
+    Args:
+        databases: of Firestore, that hold a step's collection.
+    """
+    return (
+        Residue(
+            "bigtable",
+            COMPACTION_DAYS * _DAY,
+            "Deleted rows answer no read at once; their bytes leave the disks when tables are compacted.",
+            "Bigtable: garbage collection",
+        ),
+        Residue(
+            "bigtable",
+            _DAY,
+            "An event that an entrance had let in before it heard of the suppression, and stored after the "
+            "verification; the nightly sweep removes it.",
+            "retention_purge",
+        ),
+        Residue(
+            "bigquery",
+            TIME_TRAVEL_HOURS,
+            "Time travel: who may administer the dataset can read the tables as they were.",
+            "BigQuery: time travel, as short as it can be set",
+        ),
+        Residue(
+            "bigquery",
+            TIME_TRAVEL_HOURS + FAIL_SAFE_DAYS * _DAY,
+            "Fail-safe, which follows time travel: only Google can restore it, for an emergency.",
+            "BigQuery: fail-safe",
+        ),
+        *(
+            Residue(
+                f"firestore {name}",
+                DOCUMENT_VERSIONS_HOURS[name],
+                "Earlier versions of documents: of a request's progress, of suppressions. None held a pseudonym."
+                if name == "(default)"
+                else "Earlier versions of documents: who may administer the database can read them as they were.",
+                "Firestore: point-in-time recovery",
+            )
+            for name in sorted(set(databases))
+        ),
+        Residue(
+            "pubsub",
+            KEPT_DAYS * _DAY,
+            "Messages of before, delivered or not, may hold the shopper's events until they expire; when one is "
+            "delivered, it is refused.",
+            "Pub/Sub: retention of topics and subscriptions",
+        ),
+        Residue(
+            "pubsub dead letters",
+            DEAD_LETTER_DAYS * _DAY,
+            "Messages that no function could take expire then; one that an operator replays is refused.",
+            "Pub/Sub: retention of dead letters",
+        ),
+    )
+
 
 KEPT = {
     Kind.SUPPRESS: "a digest of each pseudonym and the time of the request, so that late events can be told",
-    Kind.REQUEST: "this request: its reference, numbers and times, and the fingerprints of this receipt",
+    Kind.REQUEST: "this request: its reference, numbers and times",
+    Kind.RECEIPT: "this receipt, with its fingerprints",
 }
 
 NOT_OURS = (
-    "The retailer's own systems, and the files in its own bucket: orders delivered again are taken as new ones.",
-    "Events that the retailer's pages or servers send after the request: they are taken as a new shopper's.",
+    "The retailer's own systems, and the files in its own bucket: what is delivered again from before is refused.",
+    "Events of after the request: they are a new shopper's, on whatever terms that shopper agrees to.",
+    "Backups: this program makes none of any store; one that an administrator made by hand is not known here.",
 )
 
 
-def status(id: str, document: Mapping[str, Any], steps: Sequence[Step]) -> dict[str, Any]:
+def status(id: str, document: Mapping[str, Any], steps: Sequence[Step], now: datetime) -> dict[str, Any]:
     """What `GET /v1/erasures/{id}` answers."""
     finished = document.get("finished")
     return {
@@ -56,6 +117,8 @@ def status(id: str, document: Mapping[str, Any], steps: Sequence[Step]) -> dict[
         "reference": document["reference"],
         "customers": document["customers"],
         "requested": text_of(document["requested"]),
+        "due": text_of(document["due"]),
+        "overdue": document["status"] != COMPLETE and now > document["due"],
         "finished": text_of(finished) if finished else None,
         "stores": [_store(step, document) for step in steps],
     }
@@ -95,6 +158,7 @@ def receipt(
         "retailer": document["retailer"],
         "reference": document["reference"],
         "requested": text_of(document["requested"]),
+        "due": text_of(document["due"]),
         "finished": text_of(finished),
         "customers": document["customers"],
         "fingerprints": sorted(fingerprints),
@@ -106,26 +170,16 @@ def receipt(
             if step.keeps
         ],
         "residual": [
-            {"store": store, "until": text_of(finished + timedelta(days=days)), "what": what}
-            for store, days, what in RESIDUAL
+            {
+                "store": each.store,
+                "until": text_of(finished + timedelta(hours=each.hours)),
+                "what": each.what,
+                "setting": each.setting,
+            }
+            for each in residual(step.database for step in steps if step.database)
         ],
         "not_ours": list(NOT_OURS),
     }
-
-
-def in_order(made: Any) -> Any:
-    """A receipt as people read it: Firestore gives the names of a map back in any order."""
-    if isinstance(made, Mapping):
-        names = sorted(made, key=lambda name: (_RANK.get(name, len(_RANK)), name))
-        return {name: in_order(made[name]) for name in names}
-    return [in_order(item) for item in made] if isinstance(made, list) else made
-
-
-_ORDER = (
-    "format id retailer reference store what until found deleted remaining requested started finished verified "
-    "customers fingerprints fingerprint_method stores kept residual not_ours"
-)
-_RANK = {name: rank for rank, name in enumerate(_ORDER.split())}
 
 
 def _until(step: Step, kept_until: datetime, finished: datetime) -> str:
@@ -139,4 +193,5 @@ def _store(step: Step, document: Mapping[str, Any]) -> dict[str, Any]:
         # Its numbers count documents written, which would read as data of the shopper's.
         return {"store": step.store, **times}
     numbers = {"found": progress.found, "deleted": progress.deleted, "remaining": progress.remaining}
-    return {"store": step.store, **numbers, **times}
+    jobs = {"jobs": list(progress.jobs), "verified_by": progress.verified_by} if progress.verified_by else {}
+    return {"store": step.store, **numbers, **times, **jobs}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from functions.consent_erasure.function import RECEIPTS
 from functions.consent_erasure.rules import Step, steps
 from layers.declarations import SecretKind, settings
 from layers.declarations.settings import Settings
 from layers.facts import TABLES
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.retailers import Registry
+from layers.signing.port import Signer
 from layers.stores.bigquery.port import Warehouse
 from layers.stores.bigtable.port import Arrivals, HotEvents, ShopperRows
 from layers.stores.collections import COLLECTIONS
@@ -23,7 +26,7 @@ from layers.stores.tables import hot_tables
 class Room:
     """Attributes:
     keys: each retailer's pseudonym key, base64, by id. steps: in the order in which they run. topic: of events, for
-        objections.
+        objections. signer: of receipts. pause: waits for so many seconds.
     """
 
     registry: Registry
@@ -35,6 +38,8 @@ class Room:
     shopper_rows: ShopperRows
     warehouse: Warehouse
     topic: Publisher
+    signer: Signer
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 def declared_steps(registry: Registry) -> tuple[Step, ...]:
@@ -45,6 +50,7 @@ def declared_steps(registry: Registry) -> tuple[Step, ...]:
 
 
 async def make() -> Room:
+    from layers.signing.kms import signer
     from layers.stores.bigquery.warehouse import BigQueryWarehouse
     from layers.stores.bigtable.arrivals import BigtableArrivals
     from layers.stores.bigtable.events import BigtableHotEvents
@@ -67,4 +73,5 @@ async def make() -> Room:
         BigtableShopperRows.of(values),
         BigQueryWarehouse.of(values),
         PubsubPublisher.of(values, "shopper-events"),
+        signer(values, RECEIPTS),
     )

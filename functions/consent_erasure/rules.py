@@ -23,7 +23,7 @@ from msgspec import Meta
 from layers.events.envelope import CustomerId
 from layers.events.refusal import UNREADABLE, describe, fields_of
 from layers.facts import Table
-from layers.stores.collections import ERASURES, SUPPRESSIONS, Collection
+from layers.stores.collections import ERASURES, RECEIPTS, SUPPRESSIONS, Collection
 from layers.stores.tables import ARRIVALS, EVENTS, SHOPPERS, HotTableSpec
 
 ID = re.compile(r"^[0-9a-f]{32}$")
@@ -101,22 +101,25 @@ class Kind(StrEnum):
     SHOPPER_ROWS = "shopper rows"
     FACTS = "facts"
     REQUEST = "request"
+    RECEIPT = "receipt"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """Attributes:
-    store: `bigtable:<table>`, `bigquery:<table>` or `firestore:<collection>`. table: of a step of facts.
+    store: `bigtable:<table>`, `bigquery:<table>` or `firestore:<collection>`. table: of a step of facts. database: of a
+    step of documents.
     """
 
     store: str
     kind: Kind
     table: Table | None = None
+    database: str = ""
 
     @property
     def keeps(self) -> bool:
         """Its store keeps something on purpose, which says nothing about anybody without the key."""
-        return self.kind in (Kind.SUPPRESS, Kind.REQUEST)
+        return self.kind in (Kind.SUPPRESS, Kind.REQUEST, Kind.RECEIPT)
 
 
 class NoStep(LookupError):
@@ -124,7 +127,7 @@ class NoStep(LookupError):
 
 
 _HOT = {EVENTS: Kind.EVENTS, ARRIVALS: Kind.ARRIVALS, SHOPPERS: Kind.SHOPPER_ROWS}
-_DOCUMENTS = {SUPPRESSIONS: Kind.SUPPRESS, ERASURES: Kind.REQUEST}
+_DOCUMENTS = {SUPPRESSIONS: Kind.SUPPRESS, ERASURES: Kind.REQUEST, RECEIPTS: Kind.RECEIPT}
 _ORDER = list(Kind)
 
 
@@ -142,7 +145,8 @@ def steps(hot: Iterable[HotTableSpec], tables: Iterable[Table], collections: Ite
     for collection in collections:
         if collection.holds_shoppers:
             what = f"Firestore collection {collection.name} of {collection.database}"
-            found.append(Step(f"firestore:{collection.name}", _kind(_DOCUMENTS, collection, what)))
+            kind = _kind(_DOCUMENTS, collection, what)
+            found.append(Step(f"firestore:{collection.name}", kind, database=collection.database))
     return tuple(sorted(found, key=lambda step: _ORDER.index(step.kind)))
 
 
@@ -175,6 +179,9 @@ class Progress(msgspec.Struct, frozen=True):
 
     A run may be killed between a deletion and the record of it, so what was deleted is never only added up: what a
     count found before, less what a later count still finds, went.
+
+    Attributes:
+        jobs: those that deleted. verified_by: the one that read last. Only of stores that name their jobs.
     """
 
     found: int = 0
@@ -183,6 +190,8 @@ class Progress(msgspec.Struct, frozen=True):
     started: str | None = None
     finished: str | None = None
     verified: str | None = None
+    jobs: tuple[str, ...] = ()
+    verified_by: str | None = None
 
     def counted(self, number: int, at: datetime) -> Progress:
         """Before deleting."""
@@ -190,14 +199,20 @@ class Progress(msgspec.Struct, frozen=True):
             self, found=max(self.found, self.deleted + number), started=self.started or text_of(at)
         )
 
-    def removed(self, number: int, at: datetime) -> Progress:
+    def removed(self, number: int, at: datetime, job: str | None = None) -> Progress:
         deleted = min(self.found, self.deleted + number)
-        return msgspec.structs.replace(self, deleted=deleted, remaining=None, finished=text_of(at))
+        jobs = (*self.jobs, job) if job else self.jobs
+        return msgspec.structs.replace(self, deleted=deleted, remaining=None, finished=text_of(at), jobs=jobs)
 
-    def read_again(self, remaining: int, at: datetime) -> Progress:
+    def read_again(self, remaining: int, at: datetime, job: str | None = None) -> Progress:
         found = max(self.found, self.deleted + remaining)
         return msgspec.structs.replace(
-            self, found=found, deleted=found - remaining, remaining=remaining, verified=text_of(at)
+            self,
+            found=found,
+            deleted=found - remaining,
+            remaining=remaining,
+            verified=text_of(at),
+            verified_by=job,
         )
 
     @property

@@ -20,17 +20,21 @@ from functions.consent_erasure.rules import (
     RUNNING,
     ErasureRequest,
     Fingerprints,
+    Kind,
     Progress,
     Step,
     erasure_id,
     progress_of,
     with_progress,
 )
+from functions.consent_erasure.sealing import append
+from layers.privacy.deadline import due
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.retailers import Retailer
 from layers.shell.log import log
 from layers.stores.collections import ERASURES, SUPPRESSIONS
 from layers.stores.firestore.port import Document
+from layers.stores.suppressions import HEARD_WITHIN_S
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 _ATTEMPTS = 20
@@ -59,6 +63,7 @@ async def open_request(room: Room, request: ErasureRequest, now: datetime) -> Do
         "customers": len(request.customers),
         "status": RUNNING,
         "requested": now,
+        "due": due(now),
         "stores": {},
     }
     await room.documents.create(ERASURES, id, new)
@@ -83,6 +88,7 @@ async def run(room: Room, document: Document, customers: Sequence[str], clock: C
         for step in room.steps:
             if progress_of(document.data, step.store).to_do:
                 document = await _erase(room, step, erasure, clock)
+        await _until_heard(room, document, clock)
         for step in room.steps:
             document = await _verify(room, step, erasure, clock)
         if all(progress_of(document.data, step.store).clean for step in room.steps):
@@ -93,19 +99,30 @@ async def run(room: Room, document: Document, customers: Sequence[str], clock: C
 
 async def _erase(room: Room, step: Step, erasure: Erasure, clock: Callable[[], datetime]) -> Document:
     store = eraser(step, room, erasure)
-    found = await store.count()
+    found, _ = await store.count()
     await _record(room, erasure.id, step, lambda progress: progress.counted(found, clock()))
-    deleted = await store.erase()
-    document = await _record(room, erasure.id, step, lambda progress: progress.removed(deleted, clock()))
+    deleted, job = await store.erase()
+    document = await _record(room, erasure.id, step, lambda progress: progress.removed(deleted, clock(), job))
     log("INFO", "erasure step done", erasure=erasure.id, store=step.store, found=found, deleted=deleted)
     return document
 
 
+async def _until_heard(room: Room, document: Document, clock: Callable[[], datetime]) -> None:
+    """Every store is read a second time only once every entrance knows the suppressions: what an entrance let in before
+    is then found, and nothing more is let in."""
+    for step in room.steps:
+        written = progress_of(document.data, step.store).finished
+        if step.kind is Kind.SUPPRESS and written is not None:
+            left = HEARD_WITHIN_S - (clock() - datetime.fromisoformat(written)).total_seconds()
+            if left > 0:
+                await room.pause(left)
+
+
 async def _verify(room: Room, step: Step, erasure: Erasure, clock: Callable[[], datetime]) -> Document:
-    remaining = await eraser(step, room, erasure).count()
+    remaining, job = await eraser(step, room, erasure).count()
     if remaining:
         log("WARNING", "erasure found more", erasure=erasure.id, store=step.store, remaining=remaining)
-    return await _record(room, erasure.id, step, lambda progress: progress.read_again(remaining, clock()))
+    return await _record(room, erasure.id, step, lambda progress: progress.read_again(remaining, clock(), job))
 
 
 async def _complete(room: Room, erasure: Erasure, customers: Sequence[str], finished: datetime) -> Document:
@@ -113,11 +130,16 @@ async def _complete(room: Room, erasure: Erasure, customers: Sequence[str], fini
     codes = [fingerprints.of_customer(customer) for customer in customers]
     kept_until = erasure.since + timedelta(days=kept_days(erasure.retailer))
 
+    newest = await _newest(room, erasure.id)
+    if newest.data["status"] == COMPLETE:
+        return newest
+    made = receipt(erasure.id, newest.data, room.steps, codes, kept_until, finished)
+    place = await append(room.documents, room.signer, erasure.retailer.id, erasure.id, made)
+
     def closed(data: dict[str, Any]) -> dict[str, Any]:
         if data["status"] == COMPLETE:
             return data
-        made = receipt(erasure.id, data, room.steps, codes, kept_until, finished)
-        return {**data, "status": COMPLETE, "finished": finished, "receipt": made}
+        return {**data, "status": COMPLETE, "finished": place.data["finished"], "receipt": place.id}
 
     document = await _change(room, erasure.id, closed)
     log("INFO", "erasure complete", erasure=erasure.id, retailer=erasure.retailer.id, customers=len(customers))

@@ -75,7 +75,7 @@ QUARANTINE = Collection(
 # `finished` is missing while a request runs: it stays until it is complete.
 ERASURES = Collection(
     "erasures",
-    "Erasure requests, their progress and receipts.",
+    "Erasure requests and their progress.",
     "<erasure id>",
     holds_shoppers=True,
     dated="finished",
@@ -88,10 +88,27 @@ ERASURES = Collection(
         "customers",
         "status",
         "requested",
+        "due",
         "stores",
         "finished",
         "receipt",
     ),
+)
+RECEIPTS = Collection(
+    "receipts",
+    "Receipts of erasures, signed, each naming the one before.",
+    "<retailer>:<number>",
+    holds_shoppers=True,
+    dated="finished",
+    days=PROOF_DAYS,
+    basis=LegalBasis.OBLIGATION,
+    fields=("retailer", "erasure", "number", "sha256", "finished", "text"),
+)
+RECEIPT_HEADS = Collection(
+    "receipt_heads",
+    "Where each retailer's chain of receipts ends; without it a receipt could be given a number that was used.",
+    "<retailer>",
+    fields=("number", "sha256"),
 )
 # No event from before an erasure is accepted once the contract for transactions has passed since: ingest refuses it.
 SUPPRESSIONS = Collection(
@@ -134,4 +151,15 @@ RECONCILIATIONS = Collection(
     ),
 )
 
-COLLECTIONS = (TREES, LIVE_TREES, FEED_FILES, QUARANTINE, ERASURES, SUPPRESSIONS, PURGES, RECONCILIATIONS)
+COLLECTIONS = (
+    TREES,
+    LIVE_TREES,
+    FEED_FILES,
+    QUARANTINE,
+    ERASURES,
+    RECEIPTS,
+    RECEIPT_HEADS,
+    SUPPRESSIONS,
+    PURGES,
+    RECONCILIATIONS,
+)

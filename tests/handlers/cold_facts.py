@@ -8,14 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
+from layers.events.record import milliseconds
 from layers.facts import Table
-from layers.stores.bigquery.port import Parameter, Row, Unavailable
+from layers.stores.bigquery.port import Job, Parameter, Row, Unavailable
 
 _FROM = r"FROM `contract\.(\w+)\.(\w+)`"
 _SHOPPERS = re.compile(_FROM + r" WHERE shopper IN UNNEST\(@shoppers\)$")
 _CUTOFF = re.compile(_FROM + r" WHERE `at` < @cutoff$")
+_INACTIVE = re.compile(
+    _FROM + r" AS t WHERE t\.`at` < @since AND t\.shopper NOT IN \(SELECT n\.shopper FROM \((.*)\) AS n\)$"
+)
+_ERASED = re.compile(_FROM + r" AS t WHERE EXISTS \(SELECT 1 FROM UNNEST\(SPLIT\(@erased, ','\)\) AS each WHERE ")
 _ALL = re.compile(_FROM + r"$")
 
 
@@ -27,6 +33,7 @@ class ColdFacts:
     def __init__(self, dataset: str, tables: Sequence[Table]) -> None:
         self.tables: dict[tuple[str, str], list[dict[str, Any]]] = {(dataset, t.stored_as): [] for t in tables}
         self.down = False
+        self.jobs = 0
 
     def full_name(self, dataset: str) -> str:
         return f"contract.{dataset}"
@@ -52,6 +59,20 @@ class ColdFacts:
         if match := _CUTOFF.search(sql):
             cutoff: datetime = given["cutoff"]
             return self.tables[match[1], match[2]], lambda row: row["at"] < cutoff
+        if match := _INACTIVE.search(sql):
+            since: datetime = given["since"]
+            read = [self.tables[table] for table in re.findall(_FROM + " AS a", match[3])]
+            active = {row["shopper"] for rows in read for row in rows if row["at"] >= since}
+            return self.tables[match[1], match[2]], lambda row: row["at"] < since and row["shopper"] not in active
+        if match := _ERASED.search(sql):
+            until = {each[:32]: int(each[32:]) for each in given["erased"].split(",")}
+            prefix: str = given["prefix"]
+
+            def erased(row: dict[str, Any]) -> bool:
+                name = sha256((prefix + row["shopper"]).encode()).hexdigest()[:32]
+                return name in until and milliseconds(row["at"]) <= until[name]
+
+            return self.tables[match[1], match[2]], erased
         if match := _ALL.search(sql):
             return self.tables[match[1], match[2]], lambda _: True
         raise AssertionError(f"a statement that this fake does not know: {sql}")
@@ -72,3 +93,10 @@ class ColdFacts:
         gone = len(rows) - len(kept)
         rows[:] = kept
         return gone
+
+    def job(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Job:
+        self.jobs += 1
+        id = f"contract:fake.job_{self.jobs}"
+        if sql.startswith("DELETE"):
+            return Job(id, self.execute(sql, parameters), [])
+        return Job(id, 0, self.query(sql, parameters))

@@ -13,21 +13,26 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
+from functions.consent_erasure.chain import opened
 from functions.consent_erasure.handler import answer
 from functions.consent_erasure.room import Room, declared_steps
-from functions.consent_erasure.rules import Fingerprints
+from functions.consent_erasure.rules import Fingerprints, erasure_id
+from functions.consent_erasure.verification import Verdict, verify
 from layers.events.model import PageViewed
 from layers.events.record import encode_record, milliseconds, row_key
 from layers.facts import TABLES
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.suppression import suppression_id
 from layers.retailers import Registry, Retailer, RetentionClass, family
+from layers.signing.fake import FakeSigner
+from layers.signing.keys import PublicKey
+from layers.signing.port import Unavailable as NobodySigns
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
 from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow, Unavailable
-from layers.stores.collections import ERASURES, SUPPRESSIONS
+from layers.stores.collections import ERASURES, RECEIPT_HEADS, RECEIPTS, SUPPRESSIONS
 from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.pubsub.fake import FakePublisher
-from layers.stores.suppressions import NOTED
+from layers.stores.suppressions import HEARD_WITHIN_S, NOTED
 from tests.handlers.asking import ask
 from tests.handlers.cold_facts import ColdFacts
 
@@ -66,7 +71,8 @@ class Office:
     def __init__(self) -> None:
         self.events, self.arrivals, self.rows = FakeHotEvents(), FakeArrivals(), FakeShopperRows()
         self.documents, self.facts = FakeDocuments(), ColdFacts(DEMO.dataset, TABLES)
-        self.topic = FakePublisher()
+        self.topic, self.signer = FakePublisher(), FakeSigner()
+        self.waited: list[float] = []
         self.room = Room(
             REGISTRY,
             {"demo": KEY, "other": base64.b64encode(bytes(32)).decode()},
@@ -77,8 +83,13 @@ class Office:
             self.rows,
             self.facts,
             self.topic,
+            self.signer,
+            self.pause,
         )
         self.times = clock()
+
+    async def pause(self, seconds: float) -> None:
+        self.waited.append(seconds)
 
     async def filled(self) -> Office:
         for number in range(3):
@@ -168,6 +179,69 @@ async def test_nothing_personal_is_logged(capsys: pytest.CaptureFixture[str]) ->
         assert secret not in said
 
 
+async def verdict(office: Office, *ids: str) -> Verdict:
+    """What anybody finds who has these receipts and the public key."""
+    key = PublicKey(bytes((await office.get("/v1/erasures/key")).body))
+    texts = [bytes((await office.get(f"/v1/erasures/{id}/receipt")).body) for id in ids]
+    return verify([(f"{number}.json", text) for number, text in enumerate(texts)], [key])
+
+
+async def test_the_receipts_are_verified_by_the_public_key_alone() -> None:
+    office = await Office().filled()
+    first = body_of(await office.post())["id"]
+    second = body_of(await office.post({"retailer": "demo", "reference": "R-2", "customers": ["77"]}))["id"]
+    assert (await verdict(office, first, second)).holds
+    assert not (await verdict(office, second, first)).holds
+    receipt = body_of(await office.get(f"/v1/erasures/{first}/receipt"))
+    cold = [store for store in receipt["stores"] if store["store"].startswith("bigquery:")]
+    assert cold and all(len(store["jobs"]) == 1 and store["verified_by"] for store in cold)
+    assert receipt["due"] == "2026-12-22T12:00:00.000Z"
+
+
+async def test_the_stores_are_read_again_once_every_entrance_knows_the_suppressions() -> None:
+    office = await Office().filled()
+    body = json.dumps({"retailer": "demo", "reference": "R-1", "customers": list(ERASED)}).encode()
+    asked = ask("POST", "/v1/erasures", body, {"content-type": "application/json", **bearer(OFFICER)})
+    assert (await answer(asked, office.room, lambda: NOW)).status_code == 202
+    assert office.waited == [HEARD_WITHIN_S]
+
+
+async def test_a_signer_that_is_down_stops_it_before_the_receipt_and_nothing_is_done_twice() -> None:
+    office = await Office().filled()
+    office.signer.down = True
+    with pytest.raises(NobodySigns):
+        await office.post()
+    status = body_of(await office.get(f"/v1/erasures/{erasure_id('demo', 'R-1')}"))
+    assert status["status"] == "running" and all(store["verified"] for store in status["stores"])
+    office.signer.down = False
+    told = body_of(await office.post())
+    assert told["status"] == "complete" and (await verdict(office, told["id"])).holds
+
+
+async def test_erasures_that_end_at_once_make_one_chain() -> None:
+    office = await Office().filled()
+    office.room = dying(office.room, [10**9], False)
+    asked = [{"retailer": "demo", "reference": f"R-{n}", "customers": [f"90{n}"]} for n in range(8)]
+    told = [body_of(answered) for answered in await asyncio.gather(*(office.post(each) for each in asked * 2))]
+    assert {each["status"] for each in told} == {"complete"}
+    receipts = [body_of(await office.get(each["receipt_url"])) for each in told[:8]]
+    in_order = [each["id"] for each in sorted(receipts, key=lambda receipt: receipt["chain"]["number"])]
+    assert (await verdict(office, *in_order)).holds and len(office.documents.collections[RECEIPTS.name]) == 8
+    assert office.documents.collections[RECEIPT_HEADS.name]["demo"].data["number"] == 8
+
+
+async def test_a_request_that_is_late_says_so() -> None:
+    office = await Office().filled()
+    office.facts.down = True
+    with pytest.raises(Exception, match="down"):
+        await office.post()
+    path = f"/v1/erasures/{erasure_id('demo', 'R-1')}"
+    told = body_of(await office.get(path))
+    assert (told["due"], told["overdue"]) == ("2026-12-22T12:00:00.000Z", False)
+    response = await answer(ask("GET", path, headers=bearer(OFFICER)), office.room, lambda: NOW + timedelta(days=31))
+    assert body_of(response)["overdue"] is True
+
+
 async def test_asking_again_changes_nothing_and_answers_the_same() -> None:
     office = await Office().filled()
     first = body_of(await office.post())
@@ -192,6 +266,8 @@ async def test_a_second_request_for_an_erased_shopper_finds_nothing_and_renews_t
     told = body_of(await office.post({"retailer": "demo", "reference": "R-2", "customers": [ERASED[0]]}))
     receipt = body_of(await office.get(told["receipt_url"]))
     assert {store["found"] for store in receipt["stores"]} == {0}
+    first = opened(bytes((await office.get(f"/v1/erasures/{erasure_id('demo', 'R-1')}/receipt")).body))
+    assert receipt["chain"] == {"number": 2, "previous": first.link.sha256}
     since = office.documents.collections[SUPPRESSIONS.name][suppression_id("demo", PSEUDONYM(ERASED[0]))].data["since"]
     assert since > NOW
 
@@ -241,7 +317,7 @@ class Dying:
         return self._left[0] == 0
 
 
-STORES = ("documents", "hot_events", "arrivals", "shopper_rows", "warehouse")
+STORES = ("documents", "hot_events", "arrivals", "shopper_rows", "warehouse", "signer")
 
 
 def dying(room: Room, left: list[int], after: bool) -> Room:
@@ -269,7 +345,10 @@ async def test_a_kill_at_any_call_is_resumed_by_the_same_request(after: bool) ->
         told = body_of(await office.post())
         assert told["status"] == "complete", f"killed at call {calls}"
         assert [await office.residue(customer) for customer in ERASED] == [0, 0]
+        assert (await verdict(office, told["id"])).holds
+        assert len(office.documents.collections[RECEIPTS.name]) == 1, f"killed at call {calls}"
         receipt = body_of(await office.get(told["receipt_url"]))
+        assert receipt["chain"] == {"number": 1, "previous": None}
         for was, now in zip(expected["stores"], receipt["stores"], strict=True):
             assert [now[name] for name in ("store", "found", "deleted", "remaining")] == [
                 was[name] for name in ("store", "found", "deleted", "remaining")
@@ -278,7 +357,7 @@ async def test_a_kill_at_any_call_is_resumed_by_the_same_request(after: bool) ->
 
 
 def test_every_store_of_the_room_can_die() -> None:
-    assert set(STORES) == {field.name for field in fields(Room)} - {"registry", "keys", "steps", "topic"}
+    assert set(STORES) == {field.name for field in fields(Room)} - {"registry", "keys", "steps", "topic", "pause"}
 
 
 async def test_a_store_that_is_down_stops_it_and_the_status_shows_how_far_it_came() -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.consent_erasure.caller import NotIdentified, caller, may_act_for, retailers_of
-from functions.consent_erasure.receipt import RESIDUAL, in_order, receipt, status
+from functions.consent_erasure.receipt import receipt, residual, status
 from functions.consent_erasure.rules import (
     MAX_CUSTOMERS,
     Fingerprints,
@@ -30,6 +29,7 @@ from layers.facts import TABLES, Column, ColumnType, Table
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.suppression import suppression_id
 from layers.retailers import Registry, Retailer, RetentionClass
+from layers.signing.canonical import canonical
 from layers.stores.collections import COLLECTIONS, Collection
 from layers.stores.tables import HotTableSpec, hot_tables
 
@@ -226,6 +226,7 @@ class TestReceipt:
             "customers": 1,
             "status": "running",
             "requested": NOW,
+            "due": NOW + timedelta(days=30),
         }
         for step in steps(*DECLARED):
             left = remaining.get(step.store.partition(":")[2], 0)
@@ -250,23 +251,27 @@ class TestReceipt:
 
     def test_tells_residual_windows_with_dates(self) -> None:
         made = json.loads(json.dumps(self.made(self.document())))
-        until = {(r["store"], r["until"]) for r in made["residual"]}
-        assert ("bigquery", "2026-11-24T12:00:00.000Z") in until and ("bigquery", "2026-12-01T12:00:00.000Z") in until
-        assert len(until) == len(RESIDUAL) and made["not_ours"]
+        until = {(r["store"], r["until"][:10]) for r in made["residual"]}
+        assert until == {
+            ("bigtable", "2026-11-23"),
+            ("bigtable", "2026-11-29"),
+            ("bigquery", "2026-11-24"),
+            ("bigquery", "2026-12-01"),
+            ("firestore (default)", "2026-11-29"),
+            ("pubsub", "2026-11-29"),
+            ("pubsub dead letters", "2026-12-23"),
+        }
+        assert made["not_ours"] and all(each["what"] and each["setting"] for each in made["residual"])
 
-    def test_reads_in_one_order_however_it_was_kept(self) -> None:
+    def test_contact_details_would_be_readable_for_an_hour(self) -> None:
+        windows = {each.store: each.hours for each in residual(["rewards", "(default)"])}
+        assert (windows["firestore rewards"], windows["firestore (default)"]) == (1, 168)
+
+    def test_has_one_text_whatever_the_order_of_its_names(self) -> None:
         made = self.made(self.document())
-
-        def turned(value: Any) -> Any:
-            if isinstance(value, dict):
-                return {name: turned(value[name]) for name in reversed(value)}
-            return [turned(item) for item in value] if isinstance(value, list) else value
-
-        assert in_order(turned(made)) == made
-        assert json.dumps(in_order(turned(made))) == json.dumps(in_order(made))
-        assert list(in_order(made))[:2] == ["format", "id"] and list(in_order(made))[-1] == "not_ours"
+        assert canonical(dict(reversed(made.items()))) == canonical(made)
 
     def test_status_tells_what_remains(self) -> None:
-        told = status("e" * 32, self.document(events=2), steps(*DECLARED))
+        told = status("e" * 32, self.document(events=2), steps(*DECLARED), NOW)
         events = next(store for store in told["stores"] if store["store"] == "bigtable:events")
         assert (events["found"], events["deleted"], events["remaining"]) == (3, 1, 2)

@@ -9,7 +9,7 @@ from typing import Any
 
 from layers.facts import Table
 from layers.stores.bigquery.arrow import record_batch
-from layers.stores.bigquery.port import Columns, Parameter, Row, RowsRefused, Unavailable
+from layers.stores.bigquery.port import Columns, Job, Parameter, Row, RowsRefused, Unavailable
 
 Answer = list[dict[str, Any]] | Callable[[Mapping[str, Parameter]], list[dict[str, Any]]]
 
@@ -86,6 +86,10 @@ class FakeWarehouse:
 
     def execute(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> int:
         return len(self.query(sql, parameters))
+
+    def job(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Job:
+        rows = self.query(sql, parameters)
+        return Job(f"{self._project}:fake.{len(self.statements)}", len(rows), rows)
 
     def replace(self, dataset: str, table: Table, rows: Sequence[Row]) -> None:
         if self.down:

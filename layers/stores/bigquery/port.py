@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -33,6 +34,19 @@ class FactWriter(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A statement that ran.
+
+    Attributes:
+        id: as the warehouse's own log of jobs names it. changed: rows, of a DML statement. rows: of a query.
+    """
+
+    id: str
+    changed: int
+    rows: list[dict[str, Any]]
+
+
 class Warehouse(Protocol):
     """Runs SQL. Blocking: a handler calls it through `asyncio.to_thread`.
 
@@ -50,6 +64,9 @@ class Warehouse(Protocol):
 
     def execute(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> int:
         """A DML statement; the number of rows it changed."""
+
+    def job(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Job:
+        """A statement whose job somebody may want to look up afterwards."""
 
     def replace(self, dataset: str, table: Table, rows: Sequence[Row]) -> None:
         """Puts `rows` in the place of all that the table held, at once."""

@@ -32,7 +32,7 @@ from requests.exceptions import Timeout
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.facts import Table
-from layers.stores.bigquery.port import Parameter, Row, Unavailable, Value
+from layers.stores.bigquery.port import Job, Parameter, Row, Unavailable, Value
 
 _PASSING = (TooManyRequests, InternalServerError, BadGateway, ServiceUnavailable, NoConnection, Timeout)
 
@@ -98,6 +98,13 @@ class BigQueryWarehouse:
 
     def execute(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> int:
         return int(self._done(sql, parameters)[0].num_dml_affected_rows or 0)
+
+    def job(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Job:
+        job, result = self._done(sql, parameters)
+        id = f"{job.project}:{job.location}.{job.job_id}"
+        if job.num_dml_affected_rows is not None:
+            return Job(id, int(job.num_dml_affected_rows), [])
+        return Job(id, 0, [dict(row.items()) for page in result.pages for row in page])
 
     def _done(
         self, sql: str, parameters: Mapping[str, Parameter] | None, page_size: int | None = None
