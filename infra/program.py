@@ -52,6 +52,7 @@ def provision(root: Path) -> None:
     hot = bigtable.bigtable(stack, on, tables)
     cold = bigquery.bigquery(stack, on)
     databases = firestore.firestore(stack, on)
+    firestore.expiry(stack, on, databases)
     held = retailer_secrets.secrets(stack, on)
     keys = signing_keys.signing_keys(stack, on, functions)
     topics = messaging.topics(stack, on, functions)

@@ -28,6 +28,11 @@ ACTIVITY = (RetentionClass.BROWSING, RetentionClass.TRANSACTIONS)
 """The classes that a profile is made of: with the last such event, the profile must go. A consent is no activity."""
 
 
+INACTIVE_DAYS = 3 * 365 + 1
+"""Three years, a leap day counted: so long after a shopper's last activity all that it left must go, whatever the
+contract says (infra/configuration.py cites the source). The proof of its consent stays as long as its own contract."""
+
+
 class ClockTooFarAhead(ValueError):
     """The run's clock is further ahead than the longest contract."""
 
@@ -117,6 +122,33 @@ def cold_parts(tables: Iterable[Table], retailer: Retailer, now: datetime) -> tu
     return tuple((t, cutoff(retailer, t.retention, now)) for t in tables if t.retention is not None)
 
 
+def inactive_since(retailer: Retailer, retention: RetentionClass, now: datetime) -> datetime | None:
+    """A shopper without activity from this moment on loses what is older than it. None where the contract is no longer
+    than that anyway, so that nothing so old is left; and for the proof of consent.
+    """
+    if retention is RetentionClass.CONSENT or retailer.contract.days(retention) <= INACTIVE_DAYS:
+        return None
+    moment = now - timedelta(days=INACTIVE_DAYS)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def inactive_sql(verb: str, dataset: str, table: Table, tables: Iterable[Table]) -> str:
+    """Rows from before `@since` whose shopper did nothing from then on, in any table of activity.
+
+    Args:
+        verb: `DELETE`, or `SELECT COUNT(*) AS found`.
+    """
+    active = " UNION ALL ".join(
+        f"SELECT a.shopper FROM `{dataset}.{each.stored_as}` AS a WHERE a.`at` >= @since"
+        for each in tables
+        if each.retention in ACTIVITY and each.holds_shoppers
+    )
+    return (
+        f"{verb} FROM `{dataset}.{table.stored_as}` AS t "
+        f"WHERE t.`at` < @since AND t.shopper NOT IN (SELECT n.shopper FROM ({active}) AS n)"
+    )
+
+
 # `at` is a reserved word of GoogleSQL, so it stands between backquotes.
 def count_sql(dataset: str, table: Table) -> str:
     return f"SELECT COUNT(*) AS found FROM `{dataset}.{table.stored_as}` WHERE `at` < @cutoff"
@@ -160,6 +192,11 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True):
     cutoff: str | None = None
     oldest: str | None = None
     undated: int = 0
+
+
+def with_inactive(part: Part, left: int) -> Part:
+    """A family's part with the rows of the inactive that are left: they were counted as kept."""
+    return msgspec.structs.replace(part, kept=part.kept - left, expired=part.expired + left)
 
 
 class Report(msgspec.Struct, frozen=True):

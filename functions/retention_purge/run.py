@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from functions.retention_purge import cold, hot
+from functions.retention_purge import cold, hot, inactive
 from functions.retention_purge.room import Room
 from functions.retention_purge.rules import (
     Part,
@@ -23,6 +23,7 @@ from functions.retention_purge.rules import (
     journal_cutoff,
     purge_id,
     report,
+    with_inactive,
 )
 from layers.facts import TABLES
 from layers.retailers import Retailer
@@ -92,19 +93,24 @@ async def _retailer(room: Room, retailer: Retailer, scheduled: datetime, dry_run
     ledger = await _Ledger.of(room, scheduled, retailer.id)
     families = hot_parts(hot_tables(room.registry, room.retired), retailer, scheduled)
     removed: dict[str, int] = {}
+    left: dict[str, int] = {}
     for family in families:
         removed[family.store] = await hot.remove_events(room, retailer, family, dry_run)
+        gone, stays = await inactive.remove_events(room, retailer, family, scheduled, dry_run)
+        removed[family.store] += gone
+        left[family.store] = stays
         if not dry_run:
             await ledger.add(family.store, removed[family.store])
     kept, profiles = await hot.read_again(room, retailer, families, dry_run)
-    parts = [kept[store].report(number, dry_run) for store, number in removed.items()]
+    parts = [with_inactive(kept[store].report(n, dry_run), left[store]) for store, n in removed.items()]
     parts.append(profiles)
     parts.append(await hot.purge_journal(room, retailer, journal_cutoff(scheduled), dry_run))
     if not dry_run:
         await ledger.add(profiles.store, profiles.removed)
         await ledger.add(parts[-1].store, parts[-1].removed)
     for table, cutoff in cold_parts(TABLES, retailer, scheduled):
-        parts.append(await cold.purge_table(room, retailer, table, cutoff, dry_run))
+        part = await cold.purge_table(room, retailer, table, cutoff, dry_run)
+        parts.append(await inactive.remove_rows(room, retailer, table, part, scheduled, dry_run))
         if not dry_run:
             await ledger.add(parts[-1].store, parts[-1].removed)
     return await _end(ledger, report(scheduled, retailer.id, dry_run, parts))

@@ -83,6 +83,9 @@ _ANSWERS: dict[str, Callable[[str, Outputs], tuple[str, Outputs]]] = {
     "gcp:firestore/database:Database": _same(lambda i: f"{_project(i)}/databases/{i['name']}"),
     "gcp:kms/cryptoKey:CryptoKey": _same(lambda i: f"{i['keyRing']}/cryptoKeys/{i['name']}"),
     "gcp:kms/keyRing:KeyRing": _same(lambda i: f"{_project(i)}/locations/{i['location']}/keyRings/{i['name']}"),
+    "gcp:firestore/field:Field": _same(
+        lambda i: f"{_project(i)}/databases/{i['database']}/collectionGroups/{i['collection']}/fields/{i['field']}"
+    ),
     "gcp:logging/metric:Metric": _same(lambda i: f"{_project(i)}/metrics/{i['name']}"),
     "gcp:monitoring/alertPolicy:AlertPolicy": lambda name, i: (
         f"{_project(i)}/alertPolicies/{_number(name)}",

@@ -14,6 +14,7 @@ from infra.apis import Apis
 from infra.configuration import Stack
 from infra.declared import DATABASES, needs
 from layers.declarations import Access, Documents, Function
+from layers.stores.collections import COLLECTIONS, Collection
 from layers.stores.lingering import DOCUMENT_VERSIONS_HOURS
 
 ROLES = {Access.READ: "roles/datastore.viewer", Access.WRITE: "roles/datastore.user"}
@@ -46,6 +47,34 @@ def firestore(stack: Stack, on: Apis) -> dict[str, Any]:
         )
         for name in DATABASES
     }
+
+
+def expiry(stack: Stack, on: Apis, databases: dict[str, Any]) -> list[Any]:
+    """Documents go when their delay is over, counted from the field that dates them; Google says within a day.
+
+    A policy has one delay for a collection. Where each retailer's contract is the delay, the longest stands here, and
+    the nightly purge removes by the others.
+    """
+    return [
+        gcp.firestore.Field(
+            f"{label(collection.database)}-{collection.name}-{collection.dated}",
+            project=stack.project,
+            database=databases[collection.database].name,
+            collection=collection.name,
+            field=collection.dated,
+            ttl_config=gcp.firestore.FieldTtlConfigArgs(expiration_offset=f"{delay_days(stack, collection) * 86400}s"),
+            opts=on.on(apis.FIRESTORE),
+        )
+        for collection in COLLECTIONS
+        if collection.dated
+    ]
+
+
+def delay_days(stack: Stack, collection: Collection) -> int:
+    """The delay of a dated collection; of several, the longest."""
+    if collection.contract is None:
+        return collection.days
+    return max(retailer.contract.days(collection.contract) for retailer in stack.retailers)
 
 
 def grants(stack: Stack, on: Apis, databases: dict[str, Any], function: Function, member: Any) -> list[Any]:

@@ -382,3 +382,46 @@ async def test_a_family_of_a_former_contract_is_purged_by_todays() -> None:
 def test_a_former_contract_that_cannot_be_read_stops_the_purge() -> None:
     with pytest.raises(msgspec.ValidationError):
         retired_delays('{"coupons":[9]}')
+
+
+LONG = msgspec.structs.replace(
+    DEMO, contract=Contract(browsing=3650, transactions=3650, decisions=3650, consent=3650, rewards=3650)
+)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_three_years_after_the_last_activity_all_goes_though_the_contract_is_longer(dry_run: bool) -> None:
+    """Anne bought again a year ago, Bert only agreed to something since: that is no activity, and its proof stays."""
+    archive = Archive()
+    archive.room = replace(archive.room, registry=Registry([LONG]))
+    await archive.holds(ANNE, paid(1200, "anne-old"), paid(365, "anne-new"), retailer=LONG)
+    await archive.holds(BERT, paid(1200, "bert-old"), seen(1097, "bert-view"), retailer=LONG)
+    await archive.holds(BERT, consented(1300, "bert-agreed"), consented(10, "bert-again"), retailer=LONG)
+    await archive.holds(CARL, paid(1095, "carl-in-time"), paid(1500, "carl-old"), retailer=LONG)
+    rows = archive.facts.tables
+    for shopper, days in ((ANNE, 1200), (ANNE, 365), (BERT, 1200), (CARL, 1095), (CARL, 1500)):
+        rows[LONG.dataset, "cooled_orders"].append({"shopper": shopper, "at": NOW - timedelta(days=days)})
+    rows[LONG.dataset, "cooled_consents"].append({"shopper": BERT, "at": NOW - timedelta(days=1300)})
+    rows[LONG.dataset, "cooled_decisions"].append({"shopper": BERT, "at": NOW - timedelta(days=1200)})
+    response = await archive.fire(query="dry_run=true" if dry_run else "")
+    removed = {
+        store: part_of(response, store)["removed"]
+        for store in (
+            "bigtable:events/transactions_3650d",
+            "bigtable:events/browsing_3650d",
+            "bigtable:events/consent_3650d",
+            "bigquery:cooled_orders",
+            "bigquery:cooled_decisions",
+            "bigquery:cooled_consents",
+        )
+    }
+    assert list(removed.values()) == [1, 1, 0, 1, 1, 0]
+    if dry_run:
+        assert len(archive.ids()) == 8 and not body_of(response)["clean"]
+        return
+    assert body_of(response)["clean"] and response.status_code == 200
+    assert archive.ids() == ["anne-new", "anne-old", "bert-again", "bert-agreed", "carl-in-time", "carl-old"]
+    assert (await archive.rows.read("demo", BERT)).parameters is None
+    assert (await archive.rows.read("demo", ANNE)).parameters is not None
+    again = await archive.fire()
+    assert body_of(again)["clean"] and archive.ids()[0] == "anne-new"

@@ -10,6 +10,7 @@ from infra.capture.run import stack_values
 from infra.configuration import parse
 from layers.facts import TABLES
 from layers.retailers import RetentionClass
+from layers.stores.collections import COLLECTIONS
 from layers.stores.lingering import DOCUMENT_VERSIONS_HOURS
 from layers.stores.tables import EVENT_CLASSES, hot_tables
 
@@ -182,3 +183,21 @@ def test_every_retention_class_of_events_has_a_family(looked: Any) -> None:
     (events,) = [t for t in looked.inputs("gcp:bigtable/table:Table") if t["name"] == "events"]
     classes = {family["family"].rpartition("_")[0] for family in events["columnFamilies"]}
     assert classes == {c.value for c in EVENT_CLASSES}
+
+
+def test_every_dated_collection_expires_and_none_before_its_time(looked: Any) -> None:
+    policies = {(p["database"], p["collection"]): p for p in looked.inputs("field:Field")}
+    assert set(policies) == {(c.database, c.name) for c in COLLECTIONS if c.dated}
+    for collection in COLLECTIONS:
+        if not collection.dated:
+            continue
+        policy = policies[collection.database, collection.name]
+        days = int(policy["ttlConfig"]["expirationOffset"].removesuffix("s")) / 86400
+        assert policy["field"] == collection.dated
+        # An index config, even an empty one, would take the field's own indexes away.
+        assert "indexConfig" not in policy
+        if collection.contract is None:
+            assert days == collection.days
+        else:
+            contracts = [retailer.contract.days(collection.contract) for retailer in looked.stack.retailers]
+            assert days == max(contracts), "by the shortest, one retailer's suppression would go before its time"
