@@ -57,7 +57,7 @@ def _readers() -> list[Callable[[bytes], None]]:
     def text(data: bytes) -> None:
         page = data.decode(errors="replace")
         invariants.check_text(page)
-        invariants.check_limits(page, page)
+        invariants.check_limits(page)
 
     return [
         invariants.check_event,

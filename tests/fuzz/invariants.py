@@ -17,7 +17,7 @@ import msgspec
 from functions.cooling.rules import cool
 from functions.ingest import openapi
 from layers.events.envelope import MAX_EVENTS, InvalidBody, read_envelopes, read_event
-from layers.events.model import CATEGORY_LENGTH, PAGE_LENGTH
+from layers.events.model import CATEGORY_LENGTH, PAGE_LENGTH, QUERY_LENGTH
 from layers.events.record import (
     CorruptRecord,
     decode_lines,
@@ -179,8 +179,13 @@ def check_text(text: str) -> None:
     assert not set("?#;") & set(scrub_url(text)), text
 
 
-def check_limits(page: str, category: str) -> None:
+def check_limits(text: str) -> None:
     """Free text as long as it may be, whatever the scrubbing makes of it."""
-    page, category = page[:PAGE_LENGTH], category[:CATEGORY_LENGTH]
-    event = {"type": "PageViewed", "id": "event-0001", "at": "2026-11-22T10:00:00Z", "page": page, "category": category}
-    check_event(json.dumps(event).encode())
+    base = {"id": "event-0001", "at": "2026-11-22T10:00:00Z"}
+    page = text[:PAGE_LENGTH]
+    for event in (
+        {"type": "PageViewed", "page": page, "category": text[:CATEGORY_LENGTH]},
+        {"type": "LinkClicked", "page": page, "target": page},
+        {"type": "Searched", "query": text[:QUERY_LENGTH]},
+    ):
+        check_event(json.dumps({**base, **event}).encode())
