@@ -25,6 +25,7 @@ from functions.retention_purge.rules import (
     report,
     with_inactive,
 )
+from functions.retention_purge.sweep import erased_of, sweep
 from layers.facts import TABLES
 from layers.retailers import Retailer
 from layers.shell.log import Severity, failure, log
@@ -92,6 +93,11 @@ async def _unfinished_first(room: Room, scheduled: datetime) -> list[Retailer]:
 async def _retailer(room: Room, retailer: Retailer, scheduled: datetime, dry_run: bool) -> Report:
     ledger = await _Ledger.of(room, scheduled, retailer.id)
     families = hot_parts(hot_tables(room.registry, room.retired), retailer, scheduled)
+    swept: list[Part] = []
+    async for part in sweep(room, retailer, await erased_of(room, retailer), scheduled, dry_run):
+        swept.append(part)
+        if not dry_run:
+            await ledger.add(part.store, part.removed)
     removed: dict[str, int] = {}
     left: dict[str, int] = {}
     for family in families:
@@ -113,7 +119,7 @@ async def _retailer(room: Room, retailer: Retailer, scheduled: datetime, dry_run
         parts.append(await inactive.remove_rows(room, retailer, table, part, scheduled, dry_run))
         if not dry_run:
             await ledger.add(parts[-1].store, parts[-1].removed)
-    return await _end(ledger, report(scheduled, retailer.id, dry_run, parts))
+    return await _end(ledger, report(scheduled, retailer.id, dry_run, [*parts, *swept]))
 
 
 async def _collections(room: Room, scheduled: datetime, dry_run: bool) -> Report:

@@ -10,6 +10,9 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 
+DIGITS = 32
+"""Of a digest: 128 bits."""
+
 ErasedAt = Callable[[str], datetime | None]
 """From a pseudonym to the last moment of which everything is erased; None for a shopper who is not."""
 
@@ -34,7 +37,12 @@ def suppression_id(retailer_id: str, shopper: str) -> str:
 
 def digest(retailer_id: str, shopper: str) -> str:
     """The second half of the document's name."""
-    return sha256(f"gondola/suppression/1\n{retailer_id}\n{shopper}".encode()).hexdigest()[:32]
+    return sha256(f"{digest_prefix(retailer_id)}{shopper}".encode()).hexdigest()[:DIGITS]
+
+
+def digest_prefix(retailer_id: str) -> str:
+    """What is hashed before the pseudonym; for who must say it in SQL."""
+    return f"gondola/suppression/1\n{retailer_id}\n"
 
 
 def last_erased(since: datetime) -> datetime:

@@ -107,7 +107,7 @@ class LiveSuppressions:
         fresh_s: float = FRESH_S,
     ) -> None:
         self._documents, self._clock, self._now, self._fresh_s = documents, clock, now, fresh_s
-        self._erased: dict[str, dict[bytes, datetime]] = {}
+        self._erased: dict[str, dict[str, datetime]] = {}
         self._read_from = datetime(1970, 1, 1, tzinfo=UTC)
         self._whole = False
         self._due = self._too_old = float("-inf")
@@ -116,7 +116,7 @@ class LiveSuppressions:
     def erased_at(self, retailer_id: str, shopper: str) -> datetime | None:
         erased = self._erased.get(retailer_id)
         # The digest costs as much as the pseudonym itself: only a retailer who ever erased anybody pays it.
-        return erased.get(bytes.fromhex(digest(retailer_id, shopper))) if erased else None
+        return erased.get(digest(retailer_id, shopper)) if erased else None
 
     def known(self) -> bool:
         now = self._clock()
@@ -162,6 +162,9 @@ class LiveSuppressions:
 
     def _take(self, document: Document) -> None:
         retailer_id, _, name = document.id.partition(":")
-        erased, key = self._erased.setdefault(retailer_id, {}), bytes.fromhex(name)
-        until = last_erased(document.data["since"])
-        erased[key] = max(until, erased.get(key, until))
+        since = document.data.get("since")
+        # A document without it says nothing; it must not keep the others from being heard.
+        if isinstance(since, datetime):
+            erased = self._erased.setdefault(retailer_id, {})
+            until = last_erased(since)
+            erased[name] = max(until, erased.get(name, until))

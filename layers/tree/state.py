@@ -101,6 +101,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def key(self) -> Key:
         return self.last_ms, self.last_id
 
+    @property
+    def oldest_ms(self) -> int:
+        """The oldest event that went into it."""
+        consents = [consent.at_ms for consent in (self.consent, self.consent_before) if consent is not None]
+        return min(self.started_ms, self.stretch_ms, *consents)
+
     def has_counted(self, key: Key) -> bool:
         """Surely counted; False also where it is too long ago to tell."""
         return key == self.key or (key[0], digest(key[1])) in self.counted

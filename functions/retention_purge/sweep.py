@@ -1,0 +1,134 @@
+"""The sweep: what is still, or again, stored of the erased goes from every store; each is read again afterwards.
+
+Two passes over a retailer's events, one over its journal and its shoppers' rows, a statement or two a table: only where
+the retailer has erased somebody. Does not decide what belongs to whom (suppressed.py), nor write the run's documents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+from functions.retention_purge import suppressed
+from functions.retention_purge.room import Room
+from functions.retention_purge.rules import Part
+from functions.retention_purge.suppressed import Erased, made_before
+from layers.events.record import KEY_SEPARATOR, read_row_key
+from layers.facts import TABLES, Table
+from layers.privacy.suppression import remembered
+from layers.retailers import Retailer
+from layers.stores.collections import SUPPRESSIONS
+from layers.stores.tables import ARRIVALS, EVENTS, JOURNAL_DAYS, SHOPPERS
+
+STORE = "erased:"
+"""Stands before a store's name in the report: `removed` is what was left of the erased, `expired` what still is."""
+
+
+async def erased_of(room: Room, retailer: Retailer) -> Erased:
+    return Erased(retailer.id, await room.documents.find(SUPPRESSIONS, retailer=retailer.id))
+
+
+async def sweep(room: Room, retailer: Retailer, erased: Erased, now: datetime, dry_run: bool) -> AsyncIterator[Part]:
+    """A part for each store, as it is done; none for a retailer who erased nobody."""
+    if not erased:
+        return
+    yield await _events(room, retailer, erased, dry_run)
+    yield await _journal(room, retailer, erased, now, dry_run)
+    yield await _rows(room, retailer, erased, dry_run)
+    for table in TABLES:
+        if table.holds_shoppers:
+            yield await asyncio.to_thread(_table, room, retailer, table, erased, dry_run)
+
+
+async def _late_events(room: Room, retailer: Retailer, erased: Erased) -> AsyncIterator[bytes]:
+    # Keys come shopper by shopper: one digest each.
+    last, until = "", None
+    async for key in room.hot_events.keys(retailer.id):
+        shopper, at = read_row_key(key)
+        if shopper != last:
+            last, until = shopper, erased.at(shopper)
+        if until is not None and at <= until:
+            yield key
+
+
+async def _events(room: Room, retailer: Retailer, erased: Erased, dry_run: bool) -> Part:
+    removed, batch = 0, list[bytes]()
+    async for key in _late_events(room, retailer, erased):
+        removed += 1
+        if not dry_run:
+            batch.append(key)
+        if len(batch) == room.batch:
+            await room.hot_events.delete(batch)
+            batch = []
+    if batch:
+        await room.hot_events.delete(batch)
+    left = removed if dry_run else len([key async for key in _late_events(room, retailer, erased)])
+    return _part(f"bigtable:{EVENTS}", removed, left)
+
+
+async def _named(room: Room, retailer: Retailer, erased: Erased, now: datetime) -> tuple[int, set[str]]:
+    """Places of the journal that an erasure covers, and whose they are."""
+    erased_at = remembered(erased.at)
+    places, shoppers = 0, set[str]()
+    # An instance whose clock is ahead notes its arrivals in the future.
+    start, end = now - timedelta(days=JOURNAL_DAYS + 1), now + timedelta(days=1)
+    async for keys in room.arrivals.between(retailer.id, start, end):
+        for key in keys:
+            shopper, at = read_row_key(key)
+            until = erased_at(shopper)
+            if until is not None and at <= until:
+                places += 1
+                shoppers.add(shopper)
+    return places, shoppers
+
+
+async def _journal(room: Room, retailer: Retailer, erased: Erased, now: datetime, dry_run: bool) -> Part:
+    """A place names a shopper and all that a group brought of hers, so all her places go: what came since is stored
+    and dispatched already, and is only not compared any more.
+    """
+    places, shoppers = await _named(room, retailer, erased, now)
+    if dry_run or not shoppers:
+        return _part(f"bigtable:{ARRIVALS}", places, places)
+    await room.arrivals.delete_shoppers(retailer.id, sorted(shoppers))
+    return _part(f"bigtable:{ARRIVALS}", places, (await _named(room, retailer, erased, now))[0])
+
+
+async def _rows(room: Room, retailer: Retailer, erased: Erased, dry_run: bool) -> Part:
+    removed = left = 0
+    async for key in room.shopper_rows.keys(retailer.id):
+        shopper = key.decode().partition(KEY_SEPARATOR)[2]
+        until = erased.at(shopper)
+        if until is None or not any(await _made_before(room, retailer, shopper, until)):
+            continue
+        removed += 1
+        if not dry_run:
+            await _remove_row(room, retailer, shopper, until)
+        left += any(await _made_before(room, retailer, shopper, until))
+    return _part(f"bigtable:{SHOPPERS}", removed, left)
+
+
+async def _made_before(room: Room, retailer: Retailer, shopper: str, until: datetime) -> tuple[bool, bool]:
+    row = await room.shopper_rows.read(retailer.id, shopper)
+    return made_before(row, until, await room.shopper_rows.former_parameters(retailer.id, shopper))
+
+
+async def _remove_row(room: Room, retailer: Retailer, shopper: str, until: datetime) -> None:
+    """A profile is made anew of what is stored; a consent is not, so one that was given since stays."""
+    if (await _made_before(room, retailer, shopper, until))[1]:
+        await room.shopper_rows.delete_shopper(retailer.id, shopper)
+    else:
+        await room.shopper_rows.delete_profiles(retailer.id, [shopper])
+
+
+def _table(room: Room, retailer: Retailer, table: Table, erased: Erased, dry_run: bool) -> Part:
+    dataset, removed, left = room.warehouse.full_name(retailer.dataset), 0, 0
+    for bound in erased.bindings():
+        if not dry_run:
+            removed += room.warehouse.execute(suppressed.delete_sql(dataset, table), bound)
+        left += int(room.warehouse.query(suppressed.count_sql(dataset, table), bound)[0]["found"])
+    return _part(f"bigquery:{table.stored_as}", left if dry_run else removed, left)
+
+
+def _part(store: str, removed: int, left: int) -> Part:
+    return Part(f"{STORE}{store}", removed, 0, left)

@@ -1,0 +1,174 @@
+"""What is still, or again, stored of the erased goes in the night, from every store, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from functions.retention_purge.suppressed import made_before
+from layers.events.model import ConsentChanged, Purposes
+from layers.events.record import encode_record, milliseconds, row_key
+from layers.facts import TABLES
+from layers.privacy.suppression import suppression_id
+from layers.stores.bigtable.fake import FakeHotEvents
+from layers.stores.bigtable.port import Arrival, ShopperRow
+from layers.stores.collections import SUPPRESSIONS
+from layers.tree.parameters import ShopperParameters, encode_parameters
+from layers.tree.state import State, encode_state
+from tests.handlers.test_retention_purge import ANNE, BERT, CARL, DEMO, NOW, OTHER, Archive, body_of, part_of, seen
+
+SINCE = NOW - timedelta(days=3)
+BEFORE, AFTER = SINCE - timedelta(hours=1), SINCE + timedelta(hours=1)
+TICK = timedelta(milliseconds=1)
+STORES = {f"erased:bigtable:{name}" for name in ("events", "arrivals", "shoppers")} | {
+    f"erased:bigquery:{table.stored_as}" for table in TABLES if table.holds_shoppers
+}
+
+
+def parameters(at: Any) -> bytes:
+    made = ShopperParameters(version="v", computed_at=at, usual_basket=1, threshold=1, generosity=0, trips=1)
+    return encode_parameters(made)
+
+
+def state(at: Any) -> bytes:
+    ms = milliseconds(at)
+    return encode_state(State(tree_version="v", started_ms=ms, stretch_ms=ms, last_ms=ms, last_id="event-1", node="n"))
+
+
+def consent(at: Any) -> bytes:
+    purposes = Purposes(measurement=True, personalisation=True, advertising=True, rewards=True)
+    return encode_record(
+        ANNE, "s", "web", at, msgspec.json.encode(ConsentChanged(id="consent-1", at=at, purposes=purposes))
+    )
+
+
+async def suppress(archive: Archive, shopper: str, since: Any = SINCE, retailer: str = "demo") -> None:
+    data = {"retailer": retailer, "since": since, "noted": since}
+    await archive.documents.put(SUPPRESSIONS, suppression_id(retailer, shopper), data)
+
+
+async def filled() -> Archive:
+    """Of each shopper events from before the moment, at it and after it. Anne is erased, Carl at another retailer."""
+    archive = Archive()
+    for shopper in (ANNE, BERT, CARL):
+        for name, at in (("before", BEFORE), ("edge", SINCE), ("after", SINCE + TICK), ("later", AFTER)):
+            event = msgspec.structs.replace(seen(0, f"{name}-{shopper[-1]}"), at=at)
+            await archive.holds(shopper, event)
+            await archive.arrivals.note([Arrival("demo", NOW, [row_key("demo", shopper, at, event.id)])])
+            archive.facts.tables[DEMO.dataset, "cooled_page_views"].append({"shopper": shopper, "at": at})
+            archive.facts.tables[OTHER.dataset, "cooled_page_views"].append({"shopper": shopper, "at": at})
+        row = archive.rows._row("demo", shopper)
+        row.parameters, row.state, row.consent = (1, parameters(BEFORE)), state(AFTER), (1, consent(AFTER))
+    await suppress(archive, ANNE)
+    await suppress(archive, CARL, retailer="other")
+    return archive
+
+
+async def test_what_is_from_before_goes_from_every_store_and_what_came_after_stays() -> None:
+    archive = await filled()
+    response = await archive.fire()
+    assert (response.status_code, body_of(response)["clean"]) == (200, True)
+    kept = {"before": "bc", "edge": "bc", "after": "abc", "later": "abc"}
+    assert archive.ids() == sorted(f"{name}-{shopper}" for name, shoppers in kept.items() for shopper in shoppers)
+    parts = {part["store"]: part for part in body_of(response)["reports"][0]["parts"]}
+    assert {store for store in parts if store.startswith("erased:")} == STORES
+    assert parts["erased:bigtable:events"]["removed"] == 2
+    assert parts["erased:bigtable:arrivals"]["removed"] == 2
+    assert parts["erased:bigtable:shoppers"]["removed"] == 1
+    assert parts["erased:bigquery:cooled_page_views"]["removed"] == 2
+    row = await archive.rows.read("demo", ANNE)
+    assert (row.parameters, row.state, row.consent) == (None, None, consent(AFTER)), "a new consent is her own"
+    assert (await archive.rows.read("demo", BERT)).parameters is not None
+    facts = archive.facts.tables
+    assert sorted(row["at"] for row in facts[DEMO.dataset, "cooled_page_views"] if row["shopper"] == ANNE) == [
+        SINCE + TICK,
+        AFTER,
+    ]
+    assert len([row for row in facts[OTHER.dataset, "cooled_page_views"] if row["shopper"] == CARL]) == 2
+    assert part_of(response, "erased:bigquery:cooled_page_views", "other")["removed"] == 2
+
+
+async def test_twice_removes_nothing_more_and_a_dry_run_nothing_at_all() -> None:
+    archive = await filled()
+    would = await archive.fire(query="dry_run=true")
+    assert len(archive.ids()) == 12 and (await archive.rows.read("demo", ANNE)).parameters is not None
+    did = await archive.fire(NOW + timedelta(minutes=1))
+    again = await archive.fire(NOW + timedelta(minutes=2))
+    for store in STORES:
+        assert part_of(would, store)["removed"] == part_of(did, store)["removed"]
+        assert (part_of(again, store)["removed"], part_of(again, store)["expired"]) == (0, 0)
+
+
+async def test_a_retailer_who_erased_nobody_pays_nothing() -> None:
+    archive = Archive()
+    await archive.holds(ANNE, seen(1, "view-new"))
+    parts = body_of(await archive.fire())["reports"][0]["parts"]
+    assert not [part for part in parts if part["store"].startswith("erased:")]
+
+
+async def test_what_is_left_of_the_erased_is_an_error() -> None:
+    class Stubborn(FakeHotEvents):
+        async def delete(self, keys: Any) -> None:
+            pass
+
+    archive = await filled()
+    stubborn = Stubborn()
+    stubborn.rows = archive.events.rows
+    archive.room = replace(archive.room, hot_events=stubborn)
+    response = await archive.fire()
+    assert response.status_code == 500 and part_of(response, "erased:bigtable:events")["expired"] == 2
+
+
+async def test_killed_at_any_deletion_the_next_run_ends_it() -> None:
+    class Killed(BaseException):
+        """No handler catches it: the process is gone."""
+
+    for calls in range(1, 4):
+        archive, left = await filled(), [calls]
+
+        class Dying(FakeHotEvents):
+            async def delete(self, keys: Any, left: list[int] = left) -> None:
+                left[0] -= 1
+                if left[0] == 0:
+                    raise Killed
+                await super().delete(keys)
+
+        sound, dying = archive.room, Dying()
+        dying.rows = archive.events.rows
+        archive.room = replace(sound, hot_events=dying, batch=1)
+        if calls <= 2:
+            with pytest.raises(Killed):
+                await archive.fire()
+        archive.room = sound
+        assert body_of(await archive.fire())["clean"]
+        assert not {"before-a", "edge-a"} & set(archive.ids())
+
+
+async def test_the_report_and_the_log_name_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    archive = await filled()
+    told = json.dumps(body_of(await archive.fire())) + capsys.readouterr().out
+    digest = suppression_id("demo", ANNE).partition(":")[2]
+    assert not [name for name in (ANNE, BERT, CARL, digest) if name in told]
+
+
+@pytest.mark.parametrize(
+    ("row", "former", "expected"),
+    [
+        (ShopperRow(), (), (False, False)),
+        (ShopperRow(parameters(AFTER), state(AFTER), consent(AFTER)), (), (False, False)),
+        (ShopperRow(parameters(SINCE), None, None), (), (True, False)),
+        (ShopperRow(parameters(AFTER), None, None), (parameters(BEFORE),), (True, False)),
+        (ShopperRow(None, state(SINCE), None), (), (True, False)),
+        (ShopperRow(None, None, consent(SINCE)), (), (False, True)),
+        (ShopperRow(b"{}", None, None), (), (True, False)),
+        (ShopperRow(None, b"?", None), (), (True, False)),
+        (ShopperRow(None, None, b"?"), (), (False, True)),
+    ],
+)
+def test_what_was_made_of_something_erased(row: ShopperRow, former: Any, expected: tuple[bool, bool]) -> None:
+    assert made_before(row, SINCE, former) == expected
