@@ -7,7 +7,7 @@ INPUTS := $(shell find layers functions infra emulators tests -name requirements
 LOCK := .venv/bin/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench quick chaos privacy check format up down plan golden register fidelity lock clean
+.PHONY: help setup demo test bench quick chaos fuzz privacy check format up down plan golden register fidelity lock clean
 
 help:  ## list every target
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ quick: setup  ## the tests that start no emulator
 
 chaos: setup  ## break everything under load, ten times each, and reconcile to the event; `make test` runs a short form
 	$(RUN) -m tests.chaos
+	$(RUN) -m tests.fuzz
+
+fuzz: setup  ## bad input by the thousand against the event API; `make chaos` runs it too, `make test` a short form
+	$(RUN) -m tests.fuzz
 
 privacy: setup  ## erase 500 of 2 000 active shoppers, kill the erasure at every step, search every store's bytes
 	$(RUN) -m tests.privacy
