@@ -109,9 +109,7 @@ def test_bigquery_and_the_fake_tell_the_same_rows_of_the_erased(warehouse: BigQu
 
 
 @pytest.mark.emulators
-def test_bigquery_and_the_fake_understand_understand_the_same_statements(
-    warehouse: BigQueryWarehouse, shop: Retailer
-) -> None:
+def test_bigquery_and_the_fake_understand_the_same_statements(warehouse: BigQueryWarehouse, shop: Retailer) -> None:
     rows = [("01" + letter * 32, NOW - timedelta(days=days)) for letter in "abc" for days in (1, 10, 100)]
     fill(warehouse, shop, TABLE, rows)
     fake = ColdFacts(shop.dataset, TABLES)
