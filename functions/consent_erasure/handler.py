@@ -9,7 +9,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.consent_erasure import caller
+from functions.consent_erasure import caller, rights
 from functions.consent_erasure.receipt import links, status
 from functions.consent_erasure.room import Room, make
 from functions.consent_erasure.rules import COMPLETE, ID, MAX_BODY_BYTES, InvalidRequest, read_request
@@ -38,7 +38,7 @@ def _stopped() -> Problem:
 
 @functions_framework.aio.http
 async def consent_erasure(request: Request) -> Response:
-    """`POST /v1/erasures`, `GET /v1/erasures/{id}`, `GET /v1/erasures/{id}/receipt`."""
+    """`POST /v1/erasures`, `GET /v1/erasures/{id}`, `GET /v1/erasures/{id}/receipt`, and what `rights` answers."""
     try:
         return await answer(request, await room(), lambda: datetime.now(UTC))
     except Exception as error:
@@ -51,6 +51,10 @@ async def answer(request: Request, room: Room, clock: Callable[[], datetime]) ->
     try:
         email = _caller(request)
         path = request.url.path.rstrip("/")
+        if path in rights.PATHS:
+            if request.method != "POST":
+                raise _method("POST")
+            return await rights.answer(request, room, email, clock())
         if path == PATH:
             if request.method != "POST":
                 raise _method("POST")
