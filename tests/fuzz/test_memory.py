@@ -14,7 +14,7 @@ from tests.fuzz.test_http_cases import judge, play
 pytestmark = pytest.mark.emulators
 
 AT_ONCE = 16
-ROUNDS = effort(3, 100)
+ROUNDS = effort(2, 100)
 MOST_BYTES = effort(12, 24) * 1024 * 1024
 """More than a heap's ups and downs; a leak of one request's body would be ten times that in the long form."""
 

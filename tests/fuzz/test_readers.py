@@ -20,7 +20,7 @@ from tests.fuzz.effort import LONG, effort
 
 EXAMPLES = json.loads((ROOT / "tests" / "examples" / "events.json").read_text())
 EVENTS = [*EXAMPLES["valid"], *(case["event"] for case in EXAMPLES["refused"])]
-much = settings(max_examples=effort(150, 4000), deadline=None)
+much = settings(max_examples=effort(100, 4000), deadline=None)
 
 odd_texts = st.one_of(
     st.text(max_size=80),
@@ -176,7 +176,7 @@ def test_free_texts(text: str) -> None:
 @pytest.mark.skipif(not guided.AVAILABLE, reason="atheris has no wheel for this machine")
 @pytest.mark.timeout(3600)
 def test_what_a_guided_fuzzer_finds(tmp_path: Path) -> None:
-    limit = ["--seconds", "120"] if LONG else ["--runs", "15000"]
+    limit = ["--seconds", "120"] if LONG else ["--runs", "4000"]
     run = subprocess.run(
         [sys.executable, "-m", "tests.fuzz.guided", "--folder", str(tmp_path), *limit],
         cwd=ROOT,
