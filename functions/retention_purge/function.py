@@ -1,6 +1,18 @@
 """Declaration: nothing is kept longer than its contract."""
 
-from layers.declarations import Access, Dataset, Documents, Function, HotTable, LegalBasis, Scale, Schedule
+from layers.declarations import (
+    Access,
+    Alarm,
+    Dataset,
+    Documents,
+    Function,
+    HotTable,
+    LegalBasis,
+    Measure,
+    Scale,
+    Schedule,
+    Severity,
+)
 
 FUNCTION = Function(
     name="retention_purge",
@@ -14,5 +26,29 @@ FUNCTION = Function(
         Documents(Access.WRITE),
     ),
     scale=Scale(max_instances=1, memory="1Gi", timeout_s=1800),
+    measures=(Measure("late_erasures", "erasure without a receipt", labels=("retailer", "urgency")),),
+    alarms=(
+        Alarm(
+            "erasure-soon",
+            "late_erasures",
+            Severity.WARNING,
+            "an erasure is due within a week and has no receipt",
+            "Tell the retailer's compliance officer, who has the customer ids, to send the same request again "
+            "(`python -m functions.consent_erasure erase`); it goes on where it stopped. `status` shows which store is "
+            "not done, and consent_erasure's log says why.",
+            label="urgency",
+            among=("soon",),
+        ),
+        Alarm(
+            "erasure-overdue",
+            "late_erasures",
+            Severity.CRITICAL,
+            "an erasure is overdue",
+            "The month of article 12(3) of the GDPR is over. Have the retailer tell the person why, and send the "
+            "request again at once, as for one that is due soon.",
+            label="urgency",
+            among=("overdue",),
+        ),
+    ),
     bases=(LegalBasis.OBLIGATION,),
 )

@@ -9,6 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions.retention_purge.deadlines import tell
 from functions.retention_purge.room import Room, make
 from functions.retention_purge.rules import ClockTooFarAhead, checked, text_of
 from functions.retention_purge.run import run
@@ -41,8 +42,15 @@ async def answer(request: Request, room: Room, really: datetime) -> Response:
             raise Problem(404, "no-such-path", "There is nothing here", "The purge is started with POST /.")
         now = _clock(request, really)
         dry_run = _dry_run(request)
+        # First, since a purge may take long or break off. It reads only, so a dry run does it too.
+        erasures = await tell(room.documents, now)
         reports, broken = await run(room, now, dry_run)
-        told = {"scheduled": text_of(now), "dry_run": dry_run, "reports": msgspec.to_builtins(reports)}
+        told = {
+            "scheduled": text_of(now),
+            "dry_run": dry_run,
+            "erasures": erasures,
+            "reports": msgspec.to_builtins(reports),
+        }
         if broken:
             raise _again("The purge broke off for some retailers", {**told, "broken": broken})
         if not dry_run and not all(report.clean for report in reports):
