@@ -17,7 +17,7 @@ TAKING, TAKEN, FAILED = "taking", "taken", "failed"
 @dataclass(slots=True)
 class Page:
     """One version of one object. `lines` is how far it was acknowledged, `orders` what of it was taken in all, and
-    `orders_now` in this run."""
+    `orders_now` in this run. `erased_now`: refused in this run, as from before their shopper's erasure."""
 
     retailer_id: str
     object: Delivered
@@ -25,6 +25,7 @@ class Page:
     lines: int = 0
     orders: int = 0
     orders_now: int = 0
+    erased_now: int = 0
     quarantined: int = 0
     bad: list[BadLine] = field(default_factory=list)
     failure: str = ""

@@ -18,6 +18,7 @@ from msgspec import UNSET, Meta, UnsetType
 from layers.events.envelope import MAX_BODY_BYTES, CustomerId
 from layers.events.model import Amount, Id, Moment, OrderLine
 from layers.events.refusal import UNREADABLE, describe, fields_of
+from layers.privacy.suppression import REFUSED
 
 SESSION = "history"
 CHANNEL = "history"
@@ -180,6 +181,13 @@ def refused(batch: Batch, rejected: Sequence[Mapping[str, object]]) -> list[BadL
         BadLine(batch.lines[int(str(item.get("envelope", 0)))], f"{item['reason']} (at {item['path']})")
         for item in rejected
     ]
+
+
+def is_erased(line: BadLine) -> bool:
+    """Whether the door refused it as an erased shopper's. It is counted and nowhere listed: a file, a line and this
+    reason together would say who asked to be forgotten.
+    """
+    return line.reason.startswith(REFUSED)
 
 
 def ledger_id(retailer_id: str, key: str, version: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from functions.feeds.deliveries import Deliveries, Unreadable
 from functions.feeds.front_door import Closed, FrontDoor
 from functions.feeds.ledger import FAILED, TAKEN, Ledger, Page
-from functions.feeds.rules import BadLine, Batch, batches, products, refused
+from functions.feeds.rules import BadLine, Batch, batches, is_erased, products, refused
 from layers.facts import PRODUCTS
 from layers.retailers import Feed, Retailer
 from layers.stores.bigquery.port import Unavailable, Warehouse
@@ -71,6 +71,7 @@ async def run(
         "files": sum(page.status == TAKEN for page in pages),
         "orders": taken,
         "events": taken,
+        "erased": sum(page.erased_now for page in pages),
         "quarantined": len(bad),
         "bad_lines": bad[:LISTED],
         "failures": failures,
@@ -104,10 +105,12 @@ async def _take_orders(
         since_saved = 0
         try:
             while (batch := await asyncio.to_thread(_next, coming)) is not None:
-                bad = batch.bad + await asyncio.to_thread(_send, retail.door, batch)
-                await retail.ledger.quarantine(page, bad, now)
+                said = await asyncio.to_thread(_send, retail.door, batch)
+                bad = [line for line in said if not is_erased(line)]
+                await retail.ledger.quarantine(page, batch.bad + bad, now)
                 page.lines = batch.last_line
-                sent = len(batch.lines) - (len(bad) - len(batch.bad))
+                page.erased_now += len(said) - len(bad)
+                sent = len(batch.lines) - len(said)
                 page.orders += sent
                 page.orders_now += sent
                 since_saved += 1

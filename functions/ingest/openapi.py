@@ -247,7 +247,8 @@ def document() -> Json:
             "description": "Takes what a retailer's shoppers did. An event is acknowledged after it is stored and "
             "dispatched; sending it again is harmless, since its id and time name it. An event is refused when it is "
             f"more than {CLOCK_SKEW.seconds // 60} minutes in the future, or older than the retailer's contract for "
-            "such events. Refusals are RFC 9457 problem documents, also `404` on any other path.",
+            "such events, or from before an erasure that the retailer asked for. Refusals are RFC 9457 problem "
+            "documents, also `404` on any other path.",
         },
         "servers": [{"url": "/"}],
         "paths": {

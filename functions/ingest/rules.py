@@ -14,11 +14,9 @@ from functions.ingest.allowance import Allowance
 from layers.events.envelope import Envelope, EventReader, Rejection
 from layers.events.model import EVENT_TYPES
 from layers.events.record import milliseconds, record_head, record_line, row_key_at, row_prefix
+from layers.privacy.suppression import REFUSED, ErasedAt
 from layers.retailers import Retailer, family
 from layers.stores.bigtable.port import HotEvent
-
-ERASED = "before the shopper's erasure, and never taken again; leave the event out"
-"""Names nobody, and says nothing that its reader, the retailer who asked for the erasure, does not know."""
 
 
 class Door:
@@ -31,9 +29,7 @@ class Door:
 
     __slots__ = ("allowance", "erased_at", "families", "pseudonymise", "reader", "retailer")
 
-    def __init__(
-        self, retailer: Retailer, pseudonymise: Callable[[str], str], erased_at: Callable[[str], datetime | None]
-    ) -> None:
+    def __init__(self, retailer: Retailer, pseudonymise: Callable[[str], str], erased_at: ErasedAt) -> None:
         self.retailer, self.pseudonymise, self.erased_at = retailer, pseudonymise, erased_at
         self.allowance = Allowance(retailer.events_per_second)
         self.reader = EventReader(retailer.contract)
@@ -69,7 +65,7 @@ def take(envelopes: Sequence[Envelope], door: Door, now: datetime) -> Taken:
                 taken.rejected.append(Rejection(index, str(event), str(kept), place))
                 continue
             if erased is not None and event.at <= erased:
-                taken.rejected.append(Rejection(index, "$.at", ERASED, place))
+                taken.rejected.append(Rejection(index, "$.at", REFUSED, place))
                 continue
             at_ms = milliseconds(event.at)
             line = record_line(head, kept)

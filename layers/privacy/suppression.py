@@ -10,6 +10,9 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 
+REFUSED = "before the shopper's erasure, and never taken again; leave the event out"
+"""What the front door says of such an event. It names nobody."""
+
 DIGITS = 32
 """Of a digest: 128 bits."""
 

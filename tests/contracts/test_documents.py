@@ -13,10 +13,12 @@ from google.api_core.exceptions import GoogleAPICallError, RetryError
 from emulators.processes.ports import free_ports, give_back
 from layers.declarations import settings
 from layers.declarations.settings import Settings
-from layers.stores.collections import ERASURES, TREES, Collection
+from layers.privacy.suppression import last_erased, suppression_id
+from layers.stores.collections import ERASURES, SUPPRESSIONS, TREES, Collection
 from layers.stores.firestore.documents import FirestoreDocuments
 from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.firestore.port import Documents, Later
+from layers.stores.suppressions import FRESH_S, NOTED, LiveSuppressions
 
 WHOLE = {
     "text": "é",
@@ -166,3 +168,19 @@ async def test_a_store_that_is_away_is_given_up_soon(monkeypatch: pytest.MonkeyP
                 await away.get(TREES, "nothing")
     finally:
         give_back([port])
+
+
+async def test_a_suppression_is_heard_of_by_who_follows(following: tuple[Documents, Later]) -> None:
+    """As ingest does, which reads nothing else of Firestore."""
+    documents, reader = following
+    now = datetime.now(UTC)
+    seconds = 0.0
+    suppressions = LiveSuppressions(reader, lambda: seconds)
+    await suppressions.fresh()
+    for number in range(3):
+        data = {"retailer": "demo", "since": now - timedelta(days=number), NOTED: datetime.now(UTC)}
+        await documents.put(SUPPRESSIONS, suppression_id("demo", f"shopper-{number}"), data)
+    seconds += FRESH_S
+    await suppressions.fresh()
+    heard = [suppressions.erased_at("demo", f"shopper-{number}") for number in range(4)]
+    assert heard == [*(last_erased(now - timedelta(days=number)) for number in range(3)), None]

@@ -21,6 +21,7 @@ from functions.feeds.ledger import Ledger
 from functions.feeds.room import Room
 from functions.feeds.run import Retail
 from layers.declarations.settings import Settings
+from layers.privacy.suppression import REFUSED
 from layers.retailers import Feed, Retailer
 from layers.shell.answers import Problem
 from layers.stores.bigquery.fake import FakeWarehouse
@@ -125,6 +126,24 @@ async def test_bad_lines_are_quarantined_with_file_and_line_and_cost_nothing_bes
     assert sorted(document["line"] for document in kept) == [2, 3]
     assert all(document["at"] == NOW and document["retailer"] == "demo" for document in kept)
     assert "jane" not in str(kept) + str(report)
+
+
+async def test_an_erased_shoppers_orders_are_counted_and_nowhere_listed(depot: Depot) -> None:
+    """Delivered again with a new file: the front door refuses them, and the file is taken all the same."""
+    depot.bucket.objects = {"orders/1.gz": zipped(order(1), order(2), b"{\n", order(3))}
+    taken = depot.door.send
+
+    def send(body: bytes) -> Answer:
+        taken(body)
+        return Answer(True, [{"envelope": 1, "index": 0, "path": "$.at", "reason": REFUSED}])
+
+    depot.door.send = send  # type: ignore[method-assign]
+    status, report = await depot.fire()
+    assert (status, report["orders"], report["quarantined"]) == (200, 2, 1)
+    [found] = report["retailers"]
+    assert (found["erased"], [line["line"] for line in found["bad_lines"]]) == (1, [3])
+    assert REFUSED not in str([document.data for document in await depot.documents.find(QUARANTINE)])
+    assert (await depot.fire())[1]["orders"] == 0, "the file is done"
 
 
 async def test_killed_at_any_request_the_next_run_completes_and_nothing_is_missing(depot: Depot) -> None:

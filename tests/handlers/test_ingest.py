@@ -18,12 +18,12 @@ from starlette.responses import Response
 from functions.ingest.commit import CLOSE_AT_EVENTS, GROUPS_AT_ONCE, PENDING_BYTES, REFUSE_AFTER_S, GroupCommit
 from functions.ingest.handler import PATH, answer
 from functions.ingest.room import Room
-from functions.ingest.rules import ERASED
 from functions.ingest.rules import Door as Doorway
 from layers.events.envelope import MAX_BODY_BYTES
 from layers.events.record import decode_lines, decode_record
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.signature import sign
+from layers.privacy.suppression import REFUSED
 from layers.retailers import Registry, Retailer
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
 from layers.stores.bigtable.port import HotEvent
@@ -399,8 +399,8 @@ async def test_what_an_erased_shopper_did_before_is_refused_and_what_comes_after
     assert response.status_code == 200
     answered = json.loads(bytes(response.body))
     assert answered["accepted"] == 1
-    assert answered["rejected"] == [{"index": 0, "path": "$.at", "reason": ERASED}]
-    assert CUSTOMER not in ERASED and door.pseudonym not in ERASED
+    assert answered["rejected"] == [{"index": 0, "path": "$.at", "reason": REFUSED}]
+    assert CUSTOMER not in REFUSED and door.pseudonym not in REFUSED
     assert door.stored() == door.dispatched() == ["event-0002"]
     assert [row for row in door.journal.rows.values() if b"event-0001" in repr(row).encode()] == []
 
@@ -408,7 +408,7 @@ async def test_what_an_erased_shopper_did_before_is_refused_and_what_comes_after
 async def test_events_that_are_all_from_before_an_erasure_are_a_400_and_nobody_elses_are(door: Door) -> None:
     door.suppressions.suppress("demo", door.pseudonym, NOW)
     refused = problem(await door.post(envelope(event(1))))
-    assert (refused["status"], refused["rejected"][0]["reason"]) == (400, ERASED)
+    assert (refused["status"], refused["rejected"][0]["reason"]) == (400, REFUSED)
     assert (await door.post(envelope(event(1), shopper="somebody-else"))).status_code == 204
 
 
