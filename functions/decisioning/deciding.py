@@ -20,7 +20,7 @@ from layers.retailers import Retailer
 from layers.shell.log import failure, log
 from layers.stores.bigtable.port import Unavailable as HotUnavailable
 from layers.tree.catching_up import CaughtUp, Shopper, catch_up, read_row, standing_of
-from layers.tree.folding import key_of
+from layers.tree.folding import consent_of, key_of
 from layers.tree.state import encode_state
 from layers.tree.tree import Tree
 
@@ -123,13 +123,14 @@ async def _swap(room: Room, retailer: Retailer, folded: _Folded) -> bool:
 
 
 async def _keep_consents(room: Room, retailer: Retailer, delivered: Delivered, now: datetime) -> None:
-    """Writes those that are stored: one that no longer is was erased, and must not come back."""
+    """Brings the newest into the row. Ingest has put it there already, unless its acknowledgement was cut off, or two
+    are of the same millisecond. Only what is stored counts: what no longer is was erased, and must not come back.
+    """
     earliest = min(record.event.at for record in delivered.consents)
     stored = await room.hot.newest_first(retailer, delivered.shopper, now=now, not_before=earliest, limit=20_000)
-    keys = {key_of(record) for record in stored}
-    for record in delivered.consents:
-        if key_of(record) in keys:
-            line = encode_record(
-                record.shopper, record.session, record.channel, record.received, msgspec.json.encode(record.event)
-            )
-            await room.rows.write_consent(retailer.id, delivered.shopper, key_of(record)[0], line)
+    newest = max((record for record in stored if consent_of(record) is not None), key=key_of, default=None)
+    if newest is not None:
+        line = encode_record(
+            newest.shopper, newest.session, newest.channel, newest.received, msgspec.json.encode(newest.event)
+        )
+        await room.rows.write_consent(retailer.id, delivered.shopper, key_of(newest)[0], line)

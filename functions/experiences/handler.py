@@ -113,7 +113,12 @@ async def _about(
     state = shopper.state
     caught_up = CaughtUp(state)
     # Where nothing is stored in the row, and nothing is asked for, a shopper nobody knows has no events to read either.
-    if not counts(state, question) or (state is not None and not moved_by(state, standing)):
+    # A consent that cannot be read may have been a refusal, and the events tell.
+    if (
+        not counts(state, question)
+        or "consent" in shopper.damaged
+        or (state is not None and not moved_by(state, standing))
+    ):
         caught_up = await catch_up(
             room.hot, retailer, pseudonym, shopper, standing, now, sought=question.after, erased=erased
         )

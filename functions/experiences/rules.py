@@ -113,13 +113,15 @@ def answered(
     else:
         fresh = paused(state.last_ms, now_ms)
     consent = newest_known(shopper, caught_up)
+    # Decided while the shopper still agreed: the default page is not what that decision shows.
+    unlike = state is not None and not standing.granted(consent) and standing.granted(state.consent)
     node, shown, reason = page_now(state, standing, fresh=fresh, consent=consent, wording=wording)
     return Answer(
         retailer=retailer_id,
         tree=standing.tree.id,
         tree_version=standing.tree.version,
         node=node,
-        decision=None if state is None or fresh else state.last_id,
+        decision=None if state is None or fresh or unlike else state.last_id,
         parameters_version="" if reason == "consent" else standing.parameters_version,
         after=After(question.after, counted) if question.after is not None else None,
         experiences=[experience_json(one) for one in shown],

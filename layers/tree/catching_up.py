@@ -49,7 +49,7 @@ class CaughtUp:
     """Attributes:
     state: after the newest stored event; None where nothing is stored.
     decisions: of the events that the row's state had not counted, and of those after a late one.
-    consents: records of `ConsentChanged` among what was read.
+    consents: records of `ConsentChanged` among what was read: not all, but the newest where the row's is damaged.
     """
 
     state: State | None
@@ -136,8 +136,10 @@ async def catch_up(
         records = _not_erased(found_rows, erased)
         found = sought is None or any(r.event.id == sought for r in records) or state.has_counted_id(sought)
         if len(found_rows) < _RESUMED and found and fits(state, records, standing):
-            after, decisions = advance(state, records, standing, [shopper.consent])
-            return CaughtUp(after, decisions, _consents(records))
+            first = min((key_of(r) for r in records if not state.has_counted(key_of(r))), default=None)
+            replaced = await _replaced(hot, retailer, pseudonym, shopper, now, erased, first)
+            after, decisions = advance(state, records, standing, [shopper.consent, *map(consent_of, replaced)])
+            return CaughtUp(after, decisions, [*_consents(records), *replaced])
         late = [key_of(r) for r in records if key_of(r) < state.key and not state.has_counted(key_of(r))]
     oldest = min([*late, *delivered], default=None)
     target_ms = state.stretch_ms if state is not None else None
@@ -170,6 +172,8 @@ async def _anew(
         oldest_ms = key_of(records[-1])[0]
         if start is not None and oldest_ms < key_of(ordered[start])[0] - PAUSE_MS:
             break
+    first = key_of(ordered[start]) if start is not None else None
+    records += await _replaced(hot, retailer, pseudonym, shopper, now, erased, first)
     if start is None:
         return CaughtUp(None, (), _consents(records))
     old = shopper.state
@@ -191,6 +195,24 @@ def _first_new(old: State | None, keys: Sequence[Key], delivered: frozenset[Key]
     if sum(1 for k in keys if k <= old.key and k not in new) != old.revision:
         return None
     return min(new, default=(2**63, ""))
+
+
+async def _replaced(
+    hot: HotEvents,
+    retailer: Retailer,
+    pseudonym: str,
+    shopper: Shopper,
+    now: datetime,
+    erased: datetime | None,
+    first: Key | None,
+) -> list[Record]:
+    """Every consent, where the row's is newer than the first event to be counted: it is there as soon as it is
+    acknowledged, and what it took the place of may be what held at that event. Also where the row's cannot be read.
+    """
+    consent = shopper.consent
+    if "consent" in shopper.damaged or (consent is not None and first is not None and consent.key > first):
+        return _not_erased(await hot.consents(retailer, pseudonym, now=now), erased)
+    return []
 
 
 def _not_erased(records: list[Record], erased: datetime | None) -> list[Record]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from layers.events.model import AddedToBasket, Event, OrderLine, OrderPaid
+from layers.events.model import AddedToBasket, ConsentChanged, Event, OrderLine, OrderPaid, Purposes
 from layers.events.record import decode_record, encode_record, milliseconds, row_key
 from layers.retailers import Retailer, family
 from layers.stores.bigtable.port import ConsentLine, HotEvent, HotEvents, ShopperRow, ShopperRows
@@ -163,6 +163,19 @@ async def test_many_rows_read_at_once_are_each_their_own(shopper_rows: ShopperRo
     found = await asyncio.gather(*(shopper_rows.read(retailer.id, who) for who in asked))
     there = set(shoppers[::2])
     assert found == [ShopperRow(parameters=who.encode()) if who in there else ShopperRow() for who in asked]
+
+
+async def test_consents_are_read_without_the_events_between_them(hot_events: HotEvents, retailer: Retailer) -> None:
+    newest, older, expired = (
+        ConsentChanged(id=f"consent-{days:04d}", at=NOW - timedelta(days=days), purposes=Purposes())
+        for days in (0, 9, 4000)
+    )
+    agreed: list[Event] = [newest, older]
+    between = [added(minutes, f"event-{minutes:05d}") for minutes in range(12)]
+    await hot_events.write([hot(retailer, ANNE, event) for event in [*agreed, expired, *between]])
+    await hot_events.write([hot(retailer, BERT, agreed[0])])
+    found = await hot_events.consents(retailer, ANNE, now=NOW)
+    assert [(record.shopper, record.event) for record in found] == [(ANNE, event) for event in agreed]
 
 
 async def test_consents_of_many_are_written_at_once_and_the_newest_wins(

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from functions.decisioning.handler import answer
 from functions.decisioning.room import Room
 from functions.decisioning.rules import PACKED
-from layers.events.record import milliseconds
+from layers.events.record import decode_record, milliseconds
 from layers.stores.collections import QUARANTINE
 from layers.stores.pubsub.port import Message
 from layers.tree.state import decode_state
@@ -105,6 +105,16 @@ async def test_consent_is_kept_by_its_own_time_and_rules_the_decision(stack: Sta
     newest = {d.event_id: d for d in sorted(stack.published(), key=lambda d: d.revision)}
     assert json.loads(newest[refusal.event.id].shown)[0]["default"] is True
     assert newest[ADD.event.id].node_after == "building"
+
+
+async def test_of_two_consents_in_one_millisecond_the_row_ends_with_the_larger_id(stack: Stack) -> None:
+    larger, smaller = seen("ConsentChanged", 5, id="consent-z", purposes={}), seen("ConsentChanged", 5, id="consent-a")
+    await stack.keep(larger)
+    await stack.keep(smaller)
+    await stack.push(pushed(larger))
+    await stack.push(pushed(smaller))
+    consent = (await stack.rows.read("demo", SHOPPER)).consent
+    assert consent is not None and decode_record(consent).event.id == "consent-z"
 
 
 async def test_a_retailer_that_asks_first_shows_nothing_personal_before(stack: Stack) -> None:

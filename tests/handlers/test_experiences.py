@@ -17,6 +17,7 @@ from functions.experiences.room import Room
 from layers.events.record import Record
 from layers.stores.bigtable.port import ShopperRow
 from layers.stores.collections import LIVE_TREES
+from layers.tree.folding import key_of
 from layers.tree.state import decode_state
 from tests.handlers.asking import ask
 from tests.handlers.visiting import CUSTOMER, KEY, NOW, PSEUDONYMISER, SHOPPER, TREE, Stores, pushed, seen
@@ -219,6 +220,29 @@ async def test_without_consent_the_default_is_shown(page: Page) -> None:
     await page.push(refusal)
     assert (await page.shown(f"after={ADD.event.id}"))["reason"] == "consent"
     assert (await page.shown(key="read-key-of-strict"))["reason"] == "consent"
+
+
+async def test_a_withdrawal_holds_on_the_next_page_though_nothing_is_decided_any_more(page: Page) -> None:
+    await page.keep(ADD)
+    await page.push(ADD)
+    before = await page.shown()
+    assert not before["default"] and before["decision"] == ADD.event.id
+    await page.keep(seen("ConsentChanged", 5, purposes={"rewards": True}), seen("ConsentChanged", 2))
+    page.reads.clear()
+    withdrawn = await page.shown()
+    assert page.reads == ["row"], "no page pays for it"
+    assert (withdrawn["default"], withdrawn["reason"], withdrawn["node"]) == (True, "consent", "arrival")
+    assert withdrawn["decision"] is None, "what was decided before is not what is shown"
+    await page.keep(seen("ConsentChanged", 6))
+    assert not (await page.shown())["default"]
+
+
+async def test_a_consent_that_cannot_be_read_is_looked_for_among_the_events(page: Page) -> None:
+    refusal = seen("ConsentChanged", -9999, channel="server", purposes={})
+    await page.keep(refusal, *(seen("PageViewed", minutes, id=f"seen-{minutes:05d}") for minutes in range(70)), ADD)
+    await page.rows.write_consent("demo", SHOPPER, key_of(refusal)[0], b"damaged")
+    assert (await page.shown())["reason"] == "consent"
+    assert (await page.shown(f"after={ADD.event.id}"))["reason"] == "consent"
 
 
 @pytest.mark.parametrize("broken", ["rows", "hot", "trees", "slow"])

@@ -12,9 +12,10 @@ from layers.events.record import Record, row_key
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.retailers import AbsentConsent, Registry, Retailer, family
 from layers.shell.push import encode_push
-from layers.stores.bigtable.fake import FakeHotEvents, FakeShopperRows
+from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
 from layers.stores.bigtable.port import HotEvent
 from layers.stores.firestore.fake import FakeDocuments
+from layers.stores.keeping import Keeping
 from layers.stores.pubsub.fake import FakePublisher
 from layers.stores.suppressions import FakeSuppressions
 from layers.tree.decision import Decision, decode_decision
@@ -50,6 +51,18 @@ def seen(type: str, minutes: float, *, shopper: str = SHOPPER, **fields: object)
     return msgspec.structs.replace(record(type, minutes, **fields), shopper=shopper)  # type: ignore[arg-type]
 
 
+def hot_events(*records: Record, retailer: str = "demo") -> list[HotEvent]:
+    return [
+        HotEvent(
+            row_key(retailer, r.shopper, r.event.at, r.event.id),
+            family(r.event.retention, DEMO.contract.days(r.event.retention)),
+            key_of(r)[0],
+            msgspec.json.encode(r),
+        )
+        for r in records
+    ]
+
+
 class Stores:
     """All that both functions read and write, in memory."""
 
@@ -69,17 +82,12 @@ class Stores:
             await self.rows.write_parameters(retailer.id, [(shopper, parameters) for shopper in known], 1)
 
     async def store(self, *records: Record, retailer: str = "demo") -> None:
-        await self.hot.write(
-            [
-                HotEvent(
-                    row_key(retailer, r.shopper, r.event.at, r.event.id),
-                    family(r.event.retention, DEMO.contract.days(r.event.retention)),
-                    key_of(r)[0],
-                    msgspec.json.encode(r),
-                )
-                for r in records
-            ]
-        )
+        await self.hot.write(hot_events(*records, retailer=retailer))
+
+    async def keep(self, *records: Record) -> None:
+        """As ingest does: the row holds a consent before it is acknowledged."""
+        keeping = Keeping(FakeArrivals(), self.hot, self.rows, FakePublisher())
+        assert all(await keeping.keep(NOW, [("demo", hot_events(*records))]))
 
     def published(self) -> list[Decision]:
         return [decode_decision(line) for message in self.topic.messages for line in message.data.split(b"\n")]

@@ -214,12 +214,12 @@ class Stack:
                 for r in records
             ]
         )
-
-    async def deliver(self, records: list[Record]) -> None:
         for consent in (r for r in records if isinstance(r.event, ConsentChanged)):
             known = read_row(self.row).consent
             if known is None or known.key <= key_of(consent):
                 self.row = ShopperRow(None, self.row.state, msgspec.json.encode(consent))
+
+    async def deliver(self, records: list[Record]) -> None:
         shopper = read_row(self.row)
         keys = {key_of(r) for r in records if r.channel != "history"}
         if not keys or (shopper.state and all(shopper.state.has_counted(key) for key in keys)):

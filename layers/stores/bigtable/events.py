@@ -24,6 +24,9 @@ _HISTORY_ROWS = 500
 _SHARED_ROWS = 2000
 """Of all shoppers in one call together."""
 
+MOST_CONSENTS = 1000
+"""Of one shopper."""
+
 _LATEST = RowFilter(cells_per_column_limit_filter=1)
 
 
@@ -81,6 +84,12 @@ class BigtableHotEvents:
             return [None] * len(ranges)
         keys = [key for key, _ in rows]
         return [rows[bisect_left(keys, start) : bisect_left(keys, end)] for start, end in ranges]
+
+    async def consents(self, retailer: Retailer, shopper: str, *, now: datetime) -> list[Record]:
+        only = chain(RowFilter(family_name_regex_filter=f"{RetentionClass.CONSENT}_.*"), _LATEST)
+        found = await self._wire.read_ranges([newest_range(retailer.id, shopper, None)], only, MOST_CONSENTS)
+        records = [decode_record(cells[0].value) for _, cells in found]
+        return [record for record in records if within_contract(record, retailer, now)]
 
     async def lines(self, retailer: Retailer, keys: Sequence[bytes], *, now: datetime) -> dict[bytes, bytes]:
         found: dict[bytes, bytes] = {}

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from layers.events.model import ConsentChanged
 from layers.events.record import Record, decode_record, milliseconds, row_prefix
 from layers.retailers import Retailer
 from layers.stores.bigtable.arrivals import RowNames, keys_of, minute_key, read_minute
-from layers.stores.bigtable.events import kept_still, newest_range, within_contract
+from layers.stores.bigtable.events import MOST_CONSENTS, kept_still, newest_range, within_contract
 from layers.stores.bigtable.port import Arrival, ConsentLine, HotEvent, ShopperRow, Unavailable
 from layers.stores.bigtable.shoppers import shopper_key
 
@@ -49,6 +50,10 @@ class FakeHotEvents:
             event = self.rows[key]
             if kept_still(event.family, event.at_ms, retailer, now):
                 yield [event.line]
+
+    async def consents(self, retailer: Retailer, shopper: str, *, now: datetime) -> list[Record]:
+        found = await self.newest_first(retailer, shopper, now=now, limit=2**31)
+        return [record for record in found if isinstance(record.event, ConsentChanged)][:MOST_CONSENTS]
 
     async def lines(self, retailer: Retailer, keys: Sequence[bytes], *, now: datetime) -> dict[bytes, bytes]:
         self._reach()

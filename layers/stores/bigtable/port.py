@@ -83,6 +83,11 @@ class HotEvents(Protocol):
             not_before: only events at this time or later.
         """
 
+    async def consents(self, retailer: Retailer, shopper: str, *, now: datetime) -> list[Record]:
+        """A shopper's newest 1 000 changes of consent, newest first; nothing beyond the contract, as above. Reads over
+        all of the shopper's events, so it is for the rare reader that the shopper's row does not tell enough.
+        """
+
     async def lines(self, retailer: Retailer, keys: Sequence[bytes], *, now: datetime) -> dict[bytes, bytes]:
         """Record lines by key, of those keys that have a row still. Nothing beyond the contract, as above."""
 
