@@ -1,4 +1,5 @@
-"""`python -m functions.consent_erasure erase | status | receipt | key | verify`: the compliance officer's commands.
+"""`python -m functions.consent_erasure erase | status | receipt | access | object | key | verify`: the compliance
+officer's commands.
 
 `verify` needs no network and no account: receipts, and the public key. Exit codes: 0 done and well; 1 it is not (not
 verified, or incomplete); 2 it could not be asked or read.
@@ -13,6 +14,7 @@ from typing import Any
 
 from functions.consent_erasure.officer import CannotAsk, Office, customers, gcloud_token
 from functions.consent_erasure.rules import COMPLETE, erasure_id
+from functions.consent_erasure.shopper_desk import ShopperDesk
 from functions.consent_erasure.verification import verify
 from layers.signing.keys import InvalidKey, PublicKey
 
@@ -26,7 +28,7 @@ class _Unreadable(Exception):
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m functions.consent_erasure",
-        description="Erases customers and keeps the proof of it.",
+        description="Erases customers and keeps the proof of it; gives access; records objections.",
         epilog="Exit codes: 0 done and well; 1 not verified, or incomplete; 2 it could not be asked or read.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
@@ -34,6 +36,8 @@ def _arguments() -> argparse.ArgumentParser:
         ("erase", "erases customers, and waits until every store was read again"),
         ("status", "shows how far an erasure has come, and until when it is due"),
         ("receipt", "fetches the receipt of an erasure"),
+        ("access", "writes down everything that is held about one customer"),
+        ("object", "records that one customer objects to profiling, and deletes the profile"),
         ("key", "fetches the public key that receipts are signed with"),
     ):
         command = commands.add_parser(name, help=purpose, description=purpose)
@@ -48,7 +52,16 @@ def _arguments() -> argparse.ArgumentParser:
             command.add_argument(
                 "--customers", required=True, type=Path, help="a file with one customer id a line; - reads stdin"
             )
-        if name != "status":
+        if name in ("access", "object"):
+            # In a file, since a command line stands in the shell's history and in every list of processes.
+            command.add_argument(
+                "--customer", required=True, type=Path, help="a file with the customer id; - reads stdin"
+            )
+        if name == "access":
+            command.add_argument("--out", required=True, type=Path, help="where to write it; only you can read it")
+        elif name == "object":
+            command.add_argument("--since", help="when the customer objected, such as 2026-11-20T10:00:00+01:00")
+        elif name != "status":
             command.add_argument("--out", type=Path, help="where to write it" + (" (the receipt)" * (name == "erase")))
     command = commands.add_parser(
         "verify",
@@ -79,9 +92,12 @@ def _verify(given: argparse.Namespace) -> int:
     return WELL if verdict.holds else NOT_WELL
 
 
+def _token(given: argparse.Namespace) -> str:
+    return _read(given.token_file).decode().strip() if given.token_file else gcloud_token(given.url)
+
+
 def _office(given: argparse.Namespace) -> Office:
-    token = _read(given.token_file).decode().strip() if given.token_file else gcloud_token(given.url)
-    return Office(given.url, token, lambda text: print(text, file=sys.stderr, flush=True))
+    return Office(given.url, _token(given), lambda text: print(text, file=sys.stderr, flush=True))
 
 
 def _write(path: Path | None, content: bytes) -> None:
@@ -102,9 +118,30 @@ def _summary(status: dict[str, Any]) -> str:
     )
 
 
+def _ids(path: Path) -> list[str]:
+    whole = sys.stdin.read() if str(path) == "-" else _read(path).decode()
+    return customers(whole.splitlines())
+
+
+def _about_one(given: argparse.Namespace) -> int:
+    ids = _ids(given.customer)
+    if len(ids) > 1:
+        raise CannotAsk(f"{len(ids)} customer ids were given, and this asks about one; nothing was asked.")
+    desk = ShopperDesk(given.url, _token(given))
+    if given.command == "access":
+        size = desk.access(given.retailer, given.reference, ids[0], given.out)
+        print(f"{given.out}: everything that is held, {size} bytes")
+        return WELL
+    told = desk.object(given.retailer, given.reference, ids[0], given.since)
+    print(f"objection {given.reference}: recorded as of {told['since']}")
+    if not told["in_force"]:
+        print(f"not in force: the customer gave a newer consent on {told['consent_since']}", file=sys.stderr)
+        return NOT_WELL
+    return WELL
+
+
 def _erase(given: argparse.Namespace) -> int:
-    whole = sys.stdin.read() if str(given.customers) == "-" else _read(given.customers).decode()
-    ids = customers(whole.splitlines())
+    ids = _ids(given.customers)
     office = _office(given)
     status = office.erase(given.retailer, given.reference, ids)
     print(_summary(status))
@@ -119,6 +156,8 @@ def _erase(given: argparse.Namespace) -> int:
 def _asked(given: argparse.Namespace) -> int:
     if given.command == "erase":
         return _erase(given)
+    if given.command in ("access", "object"):
+        return _about_one(given)
     office = _office(given)
     if given.command == "key":
         _write(given.out, office.key())

@@ -91,7 +91,7 @@ class Office:
                 if found["status"] in (COMPLETE, INCOMPLETE):
                     return found
             elif status not in _PASSING:
-                raise CannotAsk(_refusal(status, told))
+                raise CannotAsk(refusal(status, told))
             else:
                 self.say(f"it stopped on the way ({status}); it goes on from there in a moment")
             self.pause(min(60.0, 2.0**attempt))
@@ -115,40 +115,51 @@ class Office:
     def _wanted(self, method: str, path: str) -> dict[str, Any]:
         status, told = self._json(method, path)
         if status != 200:
-            raise CannotAsk(_refusal(status, told))
+            raise CannotAsk(refusal(status, told))
         return told
 
     def _bytes(self, method: str, path: str) -> bytes:
         status, content = self._call(method, path)
         if status != 200:
-            raise CannotAsk(_refusal(status, _read(content)))
+            raise CannotAsk(refusal(status, read_json(content)))
         return content
 
     def _json(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
         status, content = self._call(method, path, body)
-        return status, _read(content)
+        return status, read_json(content)
 
     def _call(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
-        to = urlsplit(self.url)
-        if to.scheme not in ("http", "https") or not to.hostname:
-            raise CannotAsk(f"--url is an address such as https://consent-erasure-….run.app, not {self.url!r}")
-        secure = http.client.HTTPSConnection if to.scheme == "https" else http.client.HTTPConnection
-        connection = secure(to.hostname, to.port, timeout=WITHIN_S)
+        connection, base = connected(self.url)
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         try:
             data = None if body is None else json.dumps(body).encode()
-            connection.request(method, to.path.rstrip("/") + path, data, headers)
+            connection.request(method, base + path, data, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:
             if method == "POST":
                 return 503, b"{}"  # whatever was done of it is recorded, so it is asked again
-            raise CannotAsk(f"{to.netloc} does not answer ({type(error).__name__}); look at the address") from None
+            raise CannotAsk(
+                f"{connection.host} does not answer ({type(error).__name__}); look at the address"
+            ) from None
         finally:
             connection.close()
 
 
-def _read(content: bytes) -> dict[str, Any]:
+def connected(url: str) -> tuple[http.client.HTTPConnection, str]:
+    """A connection to the service, and what its paths begin with.
+
+    Raises:
+        CannotAsk: no address.
+    """
+    to = urlsplit(url)
+    if to.scheme not in ("http", "https") or not to.hostname:
+        raise CannotAsk(f"--url is an address such as https://consent-erasure-….run.app, not {url!r}")
+    secure = http.client.HTTPSConnection if to.scheme == "https" else http.client.HTTPConnection
+    return secure(to.hostname, to.port, timeout=WITHIN_S), to.path.rstrip("/")
+
+
+def read_json(content: bytes) -> dict[str, Any]:
     try:
         told = json.loads(content or b"{}")
     except ValueError:
@@ -156,7 +167,7 @@ def _read(content: bytes) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _refusal(status: int, told: dict[str, Any]) -> str:
+def refusal(status: int, told: dict[str, Any]) -> str:
     if "detail" in told:
         return f"{told.get('title')}: {told['detail']}"
     if status in (401, 403):
