@@ -7,8 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.fuzz.effort import LONG_FORM
 
 PARTS = {
@@ -21,7 +19,7 @@ PARTS = {
 }
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> None:
     told = "\n".join(f"  {name:<12} {what}" for name, what in PARTS.items())
     parser = argparse.ArgumentParser(
         prog="python -m tests.fuzz",
@@ -37,10 +35,10 @@ def main(arguments: list[str]) -> int:
         parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
     here = Path(__file__).parent
     files = [str(here / f"test_{part}.py") for part in options.parts or PARTS]
-    # The tests learn it when they are imported.
-    os.environ[LONG_FORM] = "" if options.short else "long"
-    return int(pytest.main(["-v", "-x", "--durations=10", *files]))
+    # The tests learn it when they are imported, and this module has imported some of it already.
+    environment = {**os.environ, LONG_FORM: "" if options.short else "long"}
+    os.execve(sys.executable, [sys.executable, "-m", "pytest", "-x", "--durations=10", *files], environment)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])
