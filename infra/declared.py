@@ -11,10 +11,12 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TypeVar
 
-from layers.declarations import Calls, Documents, Function, HotTable, Http, Push, Topic
+from layers.declarations import Calls, Dataset, Documents, Function, HotTable, Http, Push, RetailerSecret, Topic
 
 DATABASES = ("(default)", "rewards")
 """The Firestore databases. `rewards` holds contact details, under accounts that can read no other store."""
+
+APART = "rewards"
 
 N = TypeVar("N")
 
@@ -57,6 +59,22 @@ def find(root: Path) -> tuple[Function, ...]:
     return tuple(found)
 
 
+def _check_apart(function: Function) -> None:
+    """Contact details are read under an account that reads nothing else: joined, pseudonyms would be people."""
+    databases = {need.database for need in needs(function, Documents)}
+    others = [
+        *needs(function, HotTable),
+        *needs(function, Dataset),
+        *needs(function, RetailerSecret),
+        *(databases - {APART}),
+    ]
+    if APART in databases and others:
+        raise InvalidDeclaration(
+            f"{function.name} needs the database {APART!r} and another store, so one account could join contact "
+            "details to what a shopper did; split it into two functions, the second of which is called (Calls)."
+        )
+
+
 def check(functions: Iterable[Function], tables: Iterable[str]) -> tuple[Function, ...]:
     """Checks that everything that is needed can exist.
 
@@ -94,6 +112,7 @@ def check(functions: Iterable[Function], tables: Iterable[str]) -> tuple[Functio
                 raise InvalidDeclaration(
                     f"{function.name} needs {kind} {name!r}, which does not exist; there are {sorted(known)}."
                 )
+        _check_apart(function)
     graph = {function.name: {need.function for need in needs(function, Calls)} for function in by_name.values()}
     try:
         return tuple(by_name[name] for name in TopologicalSorter(graph).static_order())
