@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,12 +24,16 @@ PATIENCE_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """`before`, `residue`: by store, how many rows or documents hold the shopper; only stores that have any."""
+    """`before`, `residue`: by store, how many rows or documents hold the shopper; only stores that have any.
+
+    `verdict`: what `verify` says of the receipt, with the public key and nothing else; a line each.
+    """
 
     receipt: dict[str, Any]
     seconds: float
     before: dict[str, int]
     residue: dict[str, int]
+    verdict: tuple[str, ...] = ()
 
 
 def erase(stage: Stage, customer: str, pseudonym: str, reference: str, now: datetime) -> Erased:
@@ -53,12 +60,38 @@ def erase(stage: Stage, customer: str, pseudonym: str, reference: str, now: date
         raise DemoFailed(
             f"the erasure ended as {status['status']!r}: some store still holds the shopper; see its status"
         )
-    receipt = _call(address, "GET", asked["receipt_url"], headers, b"", (200,))
+    text = _fetch(address, "GET", asked["receipt_url"], headers, b"", (200,))
+    receipt = json.loads(text)
     seconds = time.monotonic() - begun
+    verdict = verified(stage, text, _fetch(address, "GET", "/v1/erasures/key", headers, b"", (200,)))
     residue = search(stage, customer, pseudonym)
     if holds(receipt, pseudonym, customer):
         residue["the receipt itself"] = 1
-    return Erased(receipt, seconds, before, residue)
+    return Erased(receipt, seconds, before, residue, verdict)
+
+
+def verified(stage: Stage, receipt: bytes, key: bytes) -> tuple[str, ...]:
+    """What a stranger finds out who has these two files: no store and no function is asked.
+
+    Raises:
+        DemoFailed: the receipt does not hold, or one that was altered does.
+    """
+    folder = stage.logs.parent
+    files = {name: folder / name for name in ("receipt.json", "receipt-altered.json", "receipt-key.pem")}
+    files["receipt.json"].write_bytes(receipt)
+    files["receipt-key.pem"].write_bytes(key)
+    files["receipt-altered.json"].write_bytes(receipt.replace(b'"remaining":0', b'"remaining":1', 1))
+    verdicts = []
+    for name in ("receipt.json", "receipt-altered.json"):
+        command = [sys.executable, "-m", "functions.consent_erasure", "verify", str(files[name].resolve())]
+        command += ["--key", str(files["receipt-key.pem"].resolve())]
+        alone = {"PATH": os.environ.get("PATH", "")}
+        verdicts.append(
+            subprocess.run(command, cwd=stage.repository, env=alone, capture_output=True, text=True, check=False)
+        )
+    if [verdict.returncode for verdict in verdicts] != [0, 1]:
+        raise DemoFailed(f"the receipt is not what `verify` should find: {verdicts[0].stdout}{verdicts[0].stderr}")
+    return tuple(verdicts[0].stdout.splitlines())
 
 
 def search(stage: Stage, customer: str, pseudonym: str) -> dict[str, int]:
@@ -82,17 +115,25 @@ def search(stage: Stage, customer: str, pseudonym: str) -> dict[str, int]:
 def _call(
     address: str, method: str, path: str, headers: dict[str, str], body: bytes, expected: tuple[int, ...]
 ) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_fetch(address, method, path, headers, body, expected) or b"{}")
+    return found
+
+
+def _fetch(
+    address: str, method: str, path: str, headers: dict[str, str], body: bytes, expected: tuple[int, ...]
+) -> bytes:
     to = urlsplit(address)
     connection = http.client.HTTPConnection(to.hostname or "", to.port, timeout=PATIENCE_S)
     try:
         connection.request(method, path, body or None, headers)
         answer = connection.getresponse()
-        content: dict[str, Any] = json.loads(answer.read() or b"{}")
+        content = answer.read()
     finally:
         connection.close()
     if answer.status not in expected:
+        told = json.loads(content) if content.startswith(b"{") else {}
         raise DemoFailed(
-            f"{method} of an erasure answered {answer.status} ({content.get('detail', 'without a reason')}), so nobody "
+            f"{method} of an erasure answered {answer.status} ({told.get('detail', 'without a reason')}), so nobody "
             "is erased; see the log of consent_erasure"
         )
     return content

@@ -206,3 +206,6 @@ def _print_erasure(screen: Screen, erased: Erased) -> None:
     if erased.residue:
         raise DemoFailed(f"the shopper is still in {erased.residue}, so the receipt is not true; see consent_erasure")
     screen.say(f"every store searched after {erased.seconds:.1f} s: the shopper is nowhere")
+    screen.say("the receipt, verified offline with the public key alone (one changed digit, and it is refused):")
+    for line in erased.verdict:
+        screen.say(f"  {line}")

@@ -49,7 +49,7 @@ async def test_a_whole_chain_holds_and_so_does_each_part_of_it() -> None:
 
 
 @given(st.data())
-@settings(max_examples=400)
+@settings(max_examples=150, deadline=None)
 async def test_any_byte_that_changes_is_found(data: st.DataObject) -> None:
     receipts, key = await chain_of(2), await key_of()
     text = receipts[1]
@@ -63,7 +63,7 @@ async def test_any_byte_that_changes_is_found(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=100)
+@settings(max_examples=60, deadline=None)
 async def test_what_is_dropped_doubled_or_out_of_order_is_found(data: st.DataObject) -> None:
     receipts, key = await chain_of(6), await key_of()
     order = data.draw(st.lists(st.integers(0, 5), min_size=1, max_size=7))
@@ -120,6 +120,7 @@ values = st.recursive(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.binary(max_size=60) | values.map(canonical),
     st.sampled_from(["chain", "signature", "format", "retailer"]),

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layers.signing.canonical import NotCanonical, canonical, read_canonical
@@ -86,6 +86,7 @@ class TestCanonical:
 
 
 class TestKeys:
+    @settings(deadline=None)
     @given(st.binary(max_size=50), st.binary(max_size=50))
     async def test_a_signature_is_of_one_message_by_one_key(self, message: bytes, other: bytes) -> None:
         signer = FakeSigner()
@@ -95,6 +96,7 @@ class TestKeys:
         assert key.verifies(signature, other) == (message == other)
         assert not stranger.verifies(signature, message)
 
+    @settings(deadline=None)
     @given(st.binary(max_size=100))
     async def test_whatever_is_no_signature_does_not_verify(self, noise: bytes) -> None:
         assert not PublicKey(await FakeSigner().public_key()).verifies(noise, b"message")
