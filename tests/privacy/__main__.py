@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.privacy.course import LONG, SHORT, run
+from tests.privacy.course import LONG, PARTS, SHORT, run
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
         "byte of the erased is left, a receipt is wrong, or anybody else lost an event.",
     )
     made.add_argument("--short", action="store_true", help="the form that `make test` runs")
+    made.add_argument("--only", choices=sorted(PARTS), help="this half of the long form")
     made.add_argument("--seed", type=int, help="of everything drawn; default: a new one, which is printed")
     made.add_argument("--folder", type=Path, help="where the stack's logs are kept; default: a temporary folder")
     return made
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
     # So that a stopped run stops what it has begun, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="gondola-privacy-") as temporary:
-        form = SHORT if options.short else LONG
+        form = SHORT if options.short else PARTS.get(options.only, LONG)
         try:
             report = run(options.folder or Path(temporary), seed, form, lambda line: print(line, flush=True))
         except KeyboardInterrupt:

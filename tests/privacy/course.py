@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import random
@@ -9,8 +10,8 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import httpx
 from tests.privacy.cast import Cast, Script, Shopper, now
 from tests.privacy.crowd import Crowd
 from tests.privacy.gate import label, store_of
-from tests.privacy.place import Place, eventually
+from tests.privacy.place import DEAD, Place, eventually
 from tests.privacy.search import Piece, Search, Verdict, judge
 
 
@@ -32,6 +33,7 @@ class Form:
     more: batches of events that must be acknowledged between two erasures.
     group: shoppers of each request that is killed. points: how many deeds are struck; None for every one, on both
         sides.
+    long: looks once more before the nightly run, and has Pub/Sub itself give messages up.
     pause_s: of each of six clients between two batches: a steady load, less than the laptop can bear.
     """
 
@@ -43,10 +45,14 @@ class Form:
     group: int
     points: int | None
     pause_s: float
+    long: bool = False
 
 
-LONG = Form(crowd=2000, erased=500, batches=5, returning=60, more=400, group=2, points=None, pause_s=0.06)
-SHORT = Form(crowd=80, erased=30, batches=2, returning=6, more=40, group=2, points=1, pause_s=0.3)
+LONG = Form(crowd=2000, erased=500, batches=5, returning=60, more=400, group=2, points=None, pause_s=0.06, long=True)
+SHORT = Form(crowd=80, erased=30, batches=2, returning=6, more=20, group=2, points=1, pause_s=0.5)
+PARTS = {"crowd": replace(LONG, points=0), "kills": replace(SHORT, points=None)}
+"""The long form's two halves, each for itself."""
+
 SPARE_GROUPS = 100
 """In the long form: as many requests as there may be deeds to strike."""
 
@@ -108,8 +114,8 @@ class _Run:
         begun = time.monotonic()
         with Crowd(self.cast, self.script, self.place.ingest, self.place.experiences, self.form.pause_s) as crowd:
             self.load = crowd
-            self.dead_letters()
-            crowd.until("everybody was there once", lambda: self.script.opened)
+            with self.dead_letters():
+                crowd.until("everybody was there once", lambda: self.script.opened)
             self.deliver("orders/before.ndjson.gz", self.crowd[:50], timedelta(days=3))
             self.erase_in_batches()
         seconds = time.monotonic() - begun
@@ -124,20 +130,29 @@ class _Run:
         self.report.check(answers.refused.keys() <= gone, f"{len(answers.refused.keys() - gone)} refused without cause")
         self.report.check(bool(answers.refused), "nothing late was refused, so it proves nothing")
         self.settle()
-        self.kills()
-        if self.form.points is None:
+        if self.form.points != 0:
+            self.kills()
+        if self.form.long:
             self.look("before the sweep", strict=False)
-        self.replay()
         self.sweep()
+        self.dead_letters_swept()
+        self.replay()
+        self.late_again()
         self.look("at the end", strict=True)
 
     # -- what happens while they act
 
-    def dead_letters(self) -> None:
-        """decisioning is gone for a while, so that Pub/Sub gives messages up."""
+    @contextlib.contextmanager
+    def dead_letters(self) -> Iterator[None]:
+        """Some of what is sent in the block is given up. In the long form decisioning is gone for a while."""
+        if not self.form.long:
+            with self.place.gives_up(messages=20):
+                yield
+            return
         self.place.stack.kill("decisioning")
-        eventually("without dead letters", lambda: not self.place.waiting(dead=True), 60)
+        eventually("without dead letters", lambda: not self.place.waiting(dead=True))
         self.place.stack.restart("decisioning")
+        yield
 
     def erase_in_batches(self) -> None:
         form = self.form
@@ -223,16 +238,8 @@ class _Run:
         """Until nothing is on its way any more."""
         self.say("the load is over; waiting until everything has arrived")
         wanted = self.lasting()
-        tables = [name for name in self.cold_tables() if name != "cooled_decisions"]
-        eventually("events cooled", lambda: wanted - self.place.cold_ids(tables))
+        eventually("events cooled", lambda: wanted - self.place.cold_ids())
         eventually("messages delivered", lambda: self.place.waiting(dead=False))
-
-    def cold_tables(self) -> list[str]:
-        project = self.place.values["GONDOLA_PROJECT"]
-        root = f"http://{self.place.stack.hosts['BIGQUERY_EMULATOR_HOST']}/bigquery/v2/projects/{project}"
-        listed = httpx.get(f"{root}/datasets/{self.place.retailer.dataset}/tables", params={"maxResults": "1000"})
-        names = [each["tableReference"]["tableId"] for each in listed.json()["tables"] if each["type"] == "TABLE"]
-        return [name for name in names if name.startswith("cooled_")]
 
     def lasting(self) -> set[str]:
         """Acknowledged and not erased: what must still stand."""
@@ -246,9 +253,25 @@ class _Run:
         self.report.check(refused == 0, f"{refused} dead letters are refused and stay")
         eventually("messages delivered", lambda: self.place.waiting(dead=False))
 
+    def late_again(self) -> None:
+        """At every entrance once more. Nothing sweeps behind it, so what one of them lets in is found."""
+        erased = [shopper for shopper in self.cast.shoppers if shopper.erased is not None]
+        for shopper in self.chance.sample(erased, 20):
+            for batch in (shopper.batches[0], self.cast.late(shopper, ("AddedToBasket", "OrderPaid"))):
+                answer = self.place.posts(batch.body())
+                self.report.check(answer.status_code == 400, f"a late request is answered {answer.status_code}")
+        self.deliver("orders/late-again.ndjson.gz", erased[:20], timedelta(minutes=1))
+        eventually("messages delivered", lambda: self.place.waiting(dead=False))
+
     def sweep(self) -> None:
         status, body = self.place.fire("retention_purge")
         self.report.check(status == 200, f"the nightly run answered {status}: {body[:300]}")
+
+    def dead_letters_swept(self) -> None:
+        """What the nightly run leaves in the dead letters."""
+        verdict = judge(self.cast, self.place.dump().pubsub(lambda name: name.endswith(DEAD)))
+        residue = sum(verdict.residue.values())
+        self.report.tells("dead letters after the nightly run", f"{verdict.pieces.total()} lines, {residue} of residue")
 
     def look(self, when: str, strict: bool) -> Verdict:
         begun = time.monotonic()

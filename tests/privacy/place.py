@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import subprocess
@@ -28,7 +29,7 @@ from layers.declarations.settings import EMULATOR_HOSTS, Settings
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.retailers import Registry, Retailer
 from layers.shell.push import encode_push
-from tests.privacy.dump import Dump
+from tests.privacy.dump import Dump, plain_client
 from tests.privacy.gate import Gate, Trap
 
 ERASING = "consent_erasure"
@@ -45,6 +46,7 @@ class Place:
         self._folder, self._say = folder, say
         self._exits = contextlib.ExitStack()
         self._gated: Running | None = None
+        self._http = self._exits.enter_context(plain_client())
         self.trap = Trap()
 
     def __enter__(self) -> Place:
@@ -93,14 +95,22 @@ class Place:
         instance = values[settings.hot_table("events")].partition("/tables/")[0]
         return Dump(self.stack.hosts, project, instance, sorted(known | usual), self._folder, emulators)
 
-    def cold_ids(self, tables: Sequence[str]) -> set[str]:
-        """Event ids in these BigQuery tables."""
-        project, dataset = self.values[settings.PROJECT], self.retailer.dataset
-        parts = " UNION ALL ".join(f"SELECT event_id FROM `{project}.{dataset}.{table}`" for table in tables)
-        url = f"http://{self.stack.hosts['BIGQUERY_EMULATOR_HOST']}/bigquery/v2/projects/{project}/queries"
+    def cold_ids(self) -> set[str]:
+        """Event ids in the tables of facts, decisions apart."""
+        root = (
+            f"http://{self.stack.hosts['BIGQUERY_EMULATOR_HOST']}/bigquery/v2/projects/{self.values[settings.PROJECT]}"
+        )
+        dataset = self.retailer.dataset
+        listed = self._http.get(f"{root}/datasets/{dataset}/tables", params={"maxResults": "1000"}).json()["tables"]
+        names = (each["tableReference"]["tableId"] for each in listed if each["type"] == "TABLE")
+        parts = " UNION ALL ".join(
+            f"SELECT event_id FROM `{self.values[settings.PROJECT]}.{dataset}.{name}`"
+            for name in names
+            if name.startswith("cooled_") and name != "cooled_decisions"
+        )
         sql = f"SELECT DISTINCT event_id FROM ({parts}) AS ids"
         body = {"query": sql, "useLegacySql": False, "maxResults": 1_000_000}
-        answer = httpx.post(url, json=body, timeout=120).raise_for_status().json()
+        answer = self._http.post(f"{root}/queries", json=body).raise_for_status().json()
         assert answer.get("jobComplete") and not answer.get("pageToken"), str(answer)[:300]
         return {row["f"][0]["v"] for row in answer.get("rows", ())}
 
@@ -112,11 +122,16 @@ class Place:
         token = handed_on_token(self.retailer.compliance[0], address, datetime.now(UTC))
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         content = None if body is None else msgspec.json.encode(body)
-        return httpx.request(method, f"{address}{path}", content=content, headers=headers, timeout=ANSWER_S)
+        return self._http.request(method, f"{address}{path}", content=content, headers=headers, timeout=ANSWER_S)
 
     def erases(self, reference: str, customers: Sequence[str]) -> httpx.Response:
         body = {"retailer": "demo", "reference": reference, "customers": list(customers)}
         return self.asks("POST", "/v1/erasures", body)
+
+    def posts(self, body: bytes) -> httpx.Response:
+        """One request of a tracker."""
+        address, target = self.ingest
+        return self._http.post(f"{address}{target}", content=body, headers={"Content-Type": "text/plain"})
 
     # -- the operator
 
@@ -143,43 +158,60 @@ class Place:
             found[piece.place] = found.get(piece.place, 0) + 1
         return found
 
+    @contextlib.contextmanager
+    def gives_up(self, messages: int) -> Iterator[None]:
+        """When the block ends, so many of the messages since it began lie among decisioning's dead letters too, as if
+        Pub/Sub had given them up. Twenty real attempts take the emulator half a minute of a busy machine."""
+        root = f"http://{self.stack.hosts['PUBSUB_EMULATOR_HOST']}/v1/projects/{self.values[settings.PROJECT]}"
+        ear = f"{root}/subscriptions/privacy-ear"
+        topic = self.values[settings.topic("shopper-events")]
+        self._http.put(ear, json={"topic": topic}).raise_for_status()
+        yield
+        given_up = [
+            {key: each["message"].get(key) for key in ("data", "attributes")} for each in self._pull(ear, messages)
+        ]
+        dead = f"{root}/topics/decisioning--shopper-events{DEAD}:publish"
+        self._http.post(dead, json={"messages": given_up}).raise_for_status()
+        self._http.delete(ear).raise_for_status()
+
     def replays_dead_letters(self) -> tuple[int, int]:
-        """Delivers each dead letter to its function again; how many were taken, and how many refused and left."""
+        """Delivers each dead letter to every function that hears its topic, as if all had missed it; how many
+        deliveries were taken, and how many refused."""
         project = self.values[settings.PROJECT]
         root = f"http://{self.stack.hosts['PUBSUB_EMULATOR_HOST']}/v1/"
         taken = refused = 0
-        listed = httpx.get(f"{root}projects/{project}/subscriptions", params={"pageSize": "1000"}, timeout=60).json()
-        for name in (each["name"] for each in listed["subscriptions"] if each["name"].endswith(DEAD)):
-            source = name.rpartition("/")[2].removesuffix(DEAD)
-            function = source.partition("--")[0]
-            while True:
-                asked = httpx.post(
-                    f"{root}{name}:pull", json={"maxMessages": 100, "returnImmediately": True}, timeout=60
-                )
-                received = asked.raise_for_status().json().get("receivedMessages", ())
-                if not received:
-                    break
-                for each in received:
-                    message = each["message"]
-                    body = encode_push(
-                        msgspec.convert(message.get("data", ""), bytes, strict=False),
-                        message.get("attributes", {}),
-                        message["messageId"],
-                        datetime.now(UTC),
-                        f"projects/{project}/subscriptions/{source}",
-                    )
-                    done = httpx.post(f"{self.stack.address(function)}/", content=body, timeout=120).is_success
-                    taken, refused = taken + done, refused + (not done)
-                    if done:
-                        ids = {"ackIds": [each["ackId"]]}
-                        httpx.post(f"{root}{name}:acknowledge", json=ids, timeout=60).raise_for_status()
+        listed = self._http.get(f"{root}projects/{project}/subscriptions", params={"pageSize": "1000"}).json()
+        names = [each["name"].rpartition("/")[2] for each in listed["subscriptions"]]
+        for name in (name for name in names if name.endswith(DEAD)):
+            topic = name.removesuffix(DEAD).partition("--")[2]
+            hearing = [each for each in names if each.partition("--")[2] == topic]
+            address = f"{root}projects/{project}/subscriptions/{name}"
+            while received := self._pull(address):
+                for message in (each["message"] for each in received):
+                    for subscription in hearing:
+                        body = encode_push(
+                            base64.b64decode(message.get("data", "")),
+                            message.get("attributes", {}),
+                            message["messageId"],
+                            datetime.now(UTC),
+                            f"projects/{project}/subscriptions/{subscription}",
+                        )
+                        function = self.stack.address(subscription.partition("--")[0])
+                        done = self._http.post(f"{function}/", content=body).is_success
+                        taken, refused = taken + done, refused + (not done)
+                ids = {"ackIds": [each["ackId"] for each in received]}
+                self._http.post(f"{address}:acknowledge", json=ids).raise_for_status()
         return taken, refused
+
+    def _pull(self, address: str, messages: int = 100) -> list[Any]:
+        asked = self._http.post(f"{address}:pull", json={"maxMessages": messages, "returnImmediately": True})
+        return list(asked.raise_for_status().json().get("receivedMessages", ()))
 
     # -- who kills it
 
     @contextlib.contextmanager
     def gated(self) -> Iterator[None]:
-        """consent_erasure behind gates for as long as the block runs."""
+        """consent_erasure behind gates for as long as the block runs; afterwards it is down."""
         with contextlib.ExitStack() as exits:
             gates = {
                 name: exits.enter_context(Gate(name, self.stack.hosts[EMULATOR_HOSTS[name]], self.trap))
@@ -195,7 +227,6 @@ class Place:
         if self._gated is not None:
             stop([self._gated])
         self._gated = None
-        self.stack.restart(ERASING)
 
     def serve(self) -> None:
         """Starts consent_erasure behind the gates, at its own address, and waits until it answers."""

@@ -13,7 +13,7 @@ SEED = 1
 
 
 @pytest.mark.stack
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_nothing_of_the_erased_is_left(tmp_path: Path) -> None:
     report = run(tmp_path, SEED, SHORT, lambda line: print(line, flush=True))
     print(report.table())
