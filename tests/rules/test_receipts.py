@@ -22,7 +22,17 @@ from layers.signing.keys import PublicKey
 SIGNER = FakeSigner()
 
 
+_MADE: dict[tuple[int, FakeSigner, str], list[bytes]] = {}
+"""Each chain is made once: ECDSA draws a number for each signature, and Hypothesis wants the same texts each time."""
+
+
 async def chain_of(count: int, signer: FakeSigner = SIGNER, retailer: str = "demo") -> list[bytes]:
+    if (count, signer, retailer) not in _MADE:
+        _MADE[count, signer, retailer] = await _chain(count, signer, retailer)
+    return _MADE[count, signer, retailer]
+
+
+async def _chain(count: int, signer: FakeSigner, retailer: str) -> list[bytes]:
     key, last, made = await key_of(signer), Link(), []
     for number in range(count):
         receipt = {"format": FORMAT, "retailer": retailer, "reference": f"R-{number}", "stores": [{"found": number}]}
@@ -80,7 +90,7 @@ async def test_what_was_never_signed_so_or_by_another_does_not_pass() -> None:
     signed = opened(receipts[1]).signed
     assert not judged([sealed(signed, await other.sign(signed), key.fingerprint)], key).holds
     # Both of one key: a second chain, made to replace the middle of the first.
-    second = await chain_of(2)
+    second = await _chain(2, SIGNER, "demo")
     forked = following({"format": FORMAT, "retailer": "demo", "reference": "X"}, opened(second[0]).link)
     instead = sealed(forked, await SIGNER.sign(forked), key.fingerprint)
     assert judged([second[0], instead], key).holds, "a fork is one signed text more"
