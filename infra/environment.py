@@ -15,7 +15,17 @@ import pulumi
 from infra.configuration import Stack
 from infra.declared import needs
 from infra.retailer_secrets import Secret, Secrets
-from layers.declarations import Access, Calls, Documents, Function, HotTable, RetailerSecret, SigningKey, Topic, settings
+from layers.declarations import (
+    Access,
+    Calls,
+    Documents,
+    Function,
+    HotTable,
+    RetailerSecret,
+    SigningKey,
+    Topic,
+    settings,
+)
 from layers.stores.tables import EVENTS
 
 ASGI = {"FUNCTION_USE_ASGI": "true"}
