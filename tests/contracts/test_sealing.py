@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -61,10 +62,11 @@ async def test_one_after_the_other(documents: Documents) -> None:
     assert head is not None and head.data["number"] == 3
 
 
-async def test_all_at_once_and_each_twice(documents: Documents) -> None:
+@pytest.mark.parametrize("seed", range(5))
+async def test_all_at_once_and_each_twice(documents: Documents, seed: int) -> None:
     erasures = [f"e{n}" for n in range(10)]
     # The fake never lets another run in between; a real store does.
-    yielding = Dying(documents, 10**9, after=False)
+    yielding = Dying(documents, 10**9, after=False, seed=seed)
     numbers = await asyncio.gather(*(put(yielding, id) for id in erasures * 2))
     assert numbers[:10] == numbers[10:] and sorted(numbers[:10]) == list(range(1, 11))
     assert await whole(documents, 10)
@@ -81,16 +83,18 @@ class Killed(BaseException):
 
 
 class Dying:
-    """Lets others run at each call, and ends the process at the nth, before or after it is done."""
+    """Lets others run at each call, in an order that `seed` draws, and ends the process at the nth, before or after it
+    is done."""
 
-    def __init__(self, documents: Documents, left: int, after: bool) -> None:
-        self._documents, self.left, self._after = documents, left, after
+    def __init__(self, documents: Documents, left: int, after: bool, seed: int = 0) -> None:
+        self._documents, self.left, self._after, self._random = documents, left, after, Random(seed)
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._documents, name)
 
         async def mortal(*arguments: Any, **named: Any) -> Any:
-            await asyncio.sleep(0)
+            for _ in range(self._random.randrange(1, 5)):
+                await asyncio.sleep(0)
             self.left -= 1
             if self.left == 0 and not self._after:
                 raise Killed
