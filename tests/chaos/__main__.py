@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from tests.chaos.course import SCENARIOS, run_all, table
+from tests.chaos.verdict import Report
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,15 +41,19 @@ def main(arguments: list[str]) -> int:
     print(f"seed {seed}; repeat with --seed {seed}", flush=True)
     # So that a stopped suite stops what it has begun, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    reports: list[Report] = []
+    interrupted = False
     with tempfile.TemporaryDirectory(prefix="gondola-chaos-") as temporary:
         folder = options.folder or Path(temporary)
         try:
-            reports = list(run_all(folder, names, seed, not options.short, lambda line: print(line, flush=True)))
+            for report in run_all(folder, names, seed, not options.short, lambda line: print(line, flush=True)):
+                reports.append(report)
         except KeyboardInterrupt:
+            interrupted = True
             print("interrupted; what the suite had started is stopped", file=sys.stderr)
-            return 130
-    print(f"\n{table(reports)}\n\nseed {seed}")
-    return 1 if any(report.faults for report in reports) else 0
+    if reports:
+        print(f"\n{table(reports)}\n\nseed {seed}")
+    return 130 if interrupted else int(any(report.faults for report in reports))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -91,32 +92,28 @@ class Relay(grpc.GenericRpcHandler):  # type: ignore[misc]
         try:
             match fault:
                 case None:
-                    async for answer in self._upstream(method, requests, context):
-                        await context.write(answer)
+                    await self._pass(method, requests, context)
                 case Refused():
                     await context.abort(grpc.StatusCode[fault.status], "refused by the proxy")
                 case Silent():
                     # Until the caller's deadline, which cancels this: to return would be an answer.
                     await asyncio.Event().wait()
                 case Late():
-                    async for answer in self._upstream(method, self._delayed(requests, fault.ms), context):
-                        await context.write(answer)
+                    await self._pass(method, self._delayed(requests, fault.ms), context)
                 case AnswersLate():
-                    async for answer in self._delayed(self._upstream(method, requests, context), fault.ms):
-                        await context.write(answer)
+                    await self._pass(method, requests, context, fault.ms)
                 case AnswerLost():
-                    async for _ in self._upstream(method, requests, context):
-                        pass
+                    await self._all(method, requests, context)
                     await context.abort(grpc.StatusCode[fault.status], "the answer was lost by the proxy")
                 case RowsRefused():
                     await self._refuse_rows(method, requests, context, fault)
                 case Split():
-                    rows = rows_of([answer async for answer in self._upstream(method, requests, context)])
+                    rows = rows_of(await self._all(method, requests, context))
                     for piece in pieces(rows[::-1], fault.entries):
                         await context.write(piece)
                         await asyncio.sleep(fault.pause_ms / 1000)
                 case BrokenOff():
-                    rows = rows_of([answer async for answer in self._upstream(method, requests, context)])
+                    rows = rows_of(await self._all(method, requests, context))
                     for piece in pieces(rows[: fault.entries], fault.entries):
                         await context.write(piece)
                     await context.abort(grpc.StatusCode[fault.status], "broken off by the proxy")
@@ -129,23 +126,34 @@ class Relay(grpc.GenericRpcHandler):  # type: ignore[misc]
         request = await anext(requests)
         left, kept, refused = part(request, fault.marker)
         self.seen.mixed += bool(kept and refused)
-        answers = [] if left is None else [a async for a in self._upstream(method, _only(left), context)]
+        answers = [] if left is None else await self._all(method, _only(left), context)
         await context.write(joined(answers, kept, refused, fault.status))
+
+    async def _pass(self, method: str, requests: AsyncIterator[bytes], context: Any, answers_late_ms: int = 0) -> None:
+        async with self._upstream(method, requests, context) as call:
+            async for answer in self._delayed(call, answers_late_ms):
+                await context.write(answer)
+
+    async def _all(self, method: str, requests: AsyncIterator[bytes], context: Any) -> list[bytes]:
+        async with self._upstream(method, requests, context) as call:
+            return [answer async for answer in call]
 
     async def _delayed(self, messages: AsyncIterator[bytes], ms: int) -> AsyncIterator[bytes]:
         laid = self.chooser
         async for message in messages:
             # A stream outlives the fault that struck it when it was opened.
-            if self.chooser is laid:
+            if ms and self.chooser is laid:
                 await asyncio.sleep(ms / 1000)
             yield message
 
-    async def _upstream(self, method: str, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+    @asynccontextmanager
+    async def _upstream(self, method: str, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[Any]:
+        """The same call to the server. It ends with the block, also when the caller is gone: each stream left open
+        would hold one of BigQuery's emulator's few threads for ever."""
         metadata = [(k, v) for k, v in context.invocation_metadata() if not k.startswith(_DROPPED_METADATA)]
         call = self._channel.stream_stream(method)(requests, timeout=context.time_remaining(), metadata=metadata)
         try:
-            async for answer in call:
-                yield answer
+            yield call
         finally:
             call.cancel()
 
