@@ -61,8 +61,10 @@ class PublishedTrees:
         if self._clock() < kept.until:
             return _given(kept)
         lock = self._locks.setdefault(retailer_id, asyncio.Lock())
-        if kept.known and lock.locked():
-            return kept.tree  # Somebody is reading it anew: the one of a moment ago will do.
+        if kept.tree is not None and lock.locked():
+            return (
+                kept.tree
+            )  # Somebody is reading it anew: the one of a moment ago will do. None of a moment ago won't.
         async with lock:
             if self._clock() >= kept.until:
                 await self._read(retailer_id, kept)

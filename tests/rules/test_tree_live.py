@@ -131,3 +131,13 @@ async def test_a_published_tree_that_this_code_refuses_does_not_replace_the_one_
     clock.now = 1000
     assert await trees.of("demo") is shown
     assert "InvalidTree" in capsys.readouterr().out
+
+
+async def test_those_who_come_while_the_first_tree_is_read_wait_for_it(documents: Watched, clock: Clock) -> None:
+    """Told «no tree» of a moment ago, three of the first four shoppers of a campaign saw the default experience."""
+    trees = PublishedTrees(documents, clock)
+    assert await trees.of("demo") is None
+    await publish(documents, "demo", TREE, SOURCE)
+    clock.now += ABSENT_S
+    shown = await asyncio.gather(*(trees.of("demo") for _ in range(4)))
+    assert all(tree is not None for tree in shown)
