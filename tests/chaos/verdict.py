@@ -19,6 +19,7 @@ _TABLE = {
     "Searched": "searches",
     "AddedToBasket": "basket_changes",
     "OrderPaid": "orders",
+    "ConsentChanged": "consents",
 }
 _LAST_MS = 9_999_999_999_999
 

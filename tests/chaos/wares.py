@@ -12,6 +12,8 @@ from tests.chaos.ledger import Batch
 SHOPPERS = 200
 """As many as keep a shopper's day short: decisioning looks at all of it again when an event comes late."""
 
+TYPES = (*("PageViewed", "Searched", "AddedToBasket", "OrderPaid") * 2, "ConsentChanged")
+
 
 class Wares:
     """Args:
@@ -31,7 +33,7 @@ class Wares:
         at = datetime.now(UTC) - ago - timedelta(milliseconds=chance.randint(0, 5000))
         happened = {"id": id, "at": at.isoformat(timespec="milliseconds")}
         product = f"p{chance.randint(0, 50)}"
-        match type or chance.choice(("PageViewed", "Searched", "AddedToBasket", "AddedToBasket", "OrderPaid")):
+        match type or chance.choice(TYPES):
             case "PageViewed":
                 return {"type": "PageViewed", **happened, "page": "/fruit", "kind": "category", "category": "FRUIT"}
             case "Searched":
@@ -40,6 +42,9 @@ class Wares:
                 lines = [{"product": f"p{n}", "paid": 1.5 + n} for n in range(chance.randint(1, 4))]
                 total = sum(line["paid"] for line in lines)  # type: ignore[misc]
                 return {"type": "OrderPaid", **happened, "order": f"o-{id}", "total": total, "lines": lines}
+            case "ConsentChanged":
+                purposes = dict.fromkeys(("measurement", "personalisation", "advertising", "rewards"), True)
+                return {"type": "ConsentChanged", **happened, "purposes": purposes}
             case _:
                 quantity = chance.randint(1, 5)
                 return {"type": "AddedToBasket", **happened, "product": product, "quantity": quantity, "price": 2.5}

@@ -26,11 +26,18 @@ def _in_the_middle(run: Run) -> Iterator[None]:
     """Makes it likely that a blow falls between a deed and its answer: messages are published and ingest does not know
     it yet, rows are on their way to BigQuery and not there."""
     with (
-        run.proxy("pubsub").struck(AnswersLate(method="Publish", ms=60)),
+        run.proxy("pubsub").struck(AnswersLate(method="Publish", ms=150)),
         run.proxy("bigquery_storage").struck(Late(method="AppendRows", ms=20)),
         run.load(clients=8),
     ):
         yield
+
+
+def _published(run: Run) -> None:
+    """Waits until something is just being published: clients whose requests travelled together rest together, too."""
+    topic = run.proxy("pubsub")
+    calls = topic.seen().calls.get("Publish", 0)
+    run.until("a call of Publish", lambda: topic.seen().calls.get("Publish", 0) > calls, every_s=0.005)
 
 
 @scenario("sigkill")
@@ -40,6 +47,7 @@ def killed(run: Run) -> None:
     with _in_the_middle(run):
         for number, function in enumerate(_blows(run), start=1):
             run.more(BETWEEN)
+            _published(run)
             run.site.kill(function)
             run.site.serve(function)
             run.say(f"blow {number}, {function}; {len(run.ledger.acknowledged)} acknowledged")
@@ -54,6 +62,7 @@ def asked_to_stop(run: Run) -> None:
     with _in_the_middle(run):
         for number, function in enumerate(_blows(run), start=1):
             run.more(BETWEEN)
+            _published(run)
             run.site.ask_to_stop(function)
             run.site.serve(function)
             run.say(f"blow {number}, {function}; {len(run.ledger.acknowledged)} acknowledged")

@@ -7,8 +7,8 @@ from tests.chaos.scenario import Run, scenario
 MANY = 60
 """Events acknowledged, or requests refused, before something changes again."""
 
-DECIDED = '"decided"'
-"""What decisioning says of a push whose events it decided."""
+DECIDED, REFUSED = '"decided"', "the message will come again"
+"""What decisioning says of a push whose events it decided, and of one that it refused."""
 
 
 @scenario("bigtable-down")
@@ -63,15 +63,17 @@ def bigquery_down(run: Run) -> None:
 @scenario("firestore-down")
 def firestore_down(run: Run) -> None:
     """Firestore down while decisioning starts anew, so that it knows no tree: ingest and cooling go on, nothing is
-    decided without a tree, and when Firestore is back every event is decided."""
+    decided without a tree, pushes are refused instead of waiting, and when Firestore is back every event is decided."""
     with run.load():
         for _ in range(run.of(5, 1)):
             run.more(MANY)
             with run.proxy("firestore").down():
                 run.site.kill("decisioning")
                 run.site.serve("decisioning")
+                refused = run.site.log("decisioning").count(REFUSED)
                 decided = run.site.log("decisioning").count(DECIDED)
-                run.more(2 * MANY)
+                run.until("pushes refused", lambda: run.site.log("decisioning").count(REFUSED) > refused)  # noqa: B023
+                run.more(MANY)
                 run.check(run.site.log("decisioning").count(DECIDED) == decided, "decided without a tree")
             run.say(f"Firestore is back; {len(run.ledger.acknowledged)} acknowledged")
         run.more(MANY)
