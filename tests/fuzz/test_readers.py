@@ -20,7 +20,7 @@ from tests.fuzz.effort import LONG, effort
 
 EXAMPLES = json.loads((ROOT / "tests" / "examples" / "events.json").read_text())
 EVENTS = [*EXAMPLES["valid"], *(case["event"] for case in EXAMPLES["refused"])]
-much = settings(max_examples=effort(100, 4000), deadline=None)
+much = settings(max_examples=effort(100, 2000), deadline=None)
 
 odd_texts = st.one_of(
     st.text(max_size=80),
