@@ -17,7 +17,7 @@ class Raw:
 
     def __init__(self, address: str) -> None:
         parts = urlsplit(address)
-        self._wire = socket.create_connection((parts.hostname, parts.port), timeout=30)
+        self._wire = socket.create_connection((parts.hostname, parts.port or 80), timeout=30)
 
     def send(self, data: bytes) -> None:
         self._wire.sendall(data)
