@@ -12,6 +12,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from layers.tree.offer import MAX_OFFERS, ShopperOffer
+
 MAX_PRODUCTS = 30
 MAX_CATEGORIES = 30
 
@@ -51,6 +53,10 @@ class ShopperParameters(msgspec.Struct, frozen=True, kw_only=True):
         generosity: what is worth giving away at that threshold, in the retailer's currency; 0 for a shopper who needs
             no discount.
         trips: orders that were counted.
+        offers: of the campaigns that reach this shopper, best first (`layers.offers`), alternatives not drawn among
+            them.
+        control: in the permanent control group, which is shown no promotion and no game.
+        group_propensity: the share of shoppers in this shopper's group: of the control group, or of all others.
     """
 
     version: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -61,6 +67,9 @@ class ShopperParameters(msgspec.Struct, frozen=True, kw_only=True):
     threshold: Money
     generosity: Money
     trips: Annotated[int, Meta(ge=0)]
+    offers: Annotated[tuple[ShopperOffer, ...], Meta(max_length=MAX_OFFERS)] = ()
+    control: bool = False
+    group_propensity: Annotated[float, Meta(gt=0, le=1)] = 1.0
 
 
 _decoder = msgspec.json.Decoder(ShopperParameters)
