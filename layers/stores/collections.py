@@ -54,6 +54,18 @@ LIVE_TREES = Collection(
     "<retailer>",
     fields=("retailer", "tree", "version"),
 )
+CAMPAIGNS = Collection(
+    "campaigns",
+    "What retailers and brands agreed to offer; one withdrawn stays, since decisions name it.",
+    "<retailer>:<campaign>",
+    fields=("retailer", "campaign", "version", "definition", "source", "withdrawn"),
+)
+HOUSE_RULES = Collection(
+    "house_rules",
+    "What holds for all campaigns of a retailer: its law, its control group, its limits.",
+    "<retailer>",
+    fields=("retailer", "version", "definition", "source"),
+)
 # An object that is forgotten while it still lies in the bucket would be taken again, and bring back who was erased;
 # after the longest contract the front door refuses all that it holds.
 FEED_FILES = Collection(
@@ -154,6 +166,8 @@ RECONCILIATIONS = Collection(
 COLLECTIONS = (
     TREES,
     LIVE_TREES,
+    CAMPAIGNS,
+    HOUSE_RULES,
     FEED_FILES,
     QUARANTINE,
     ERASURES,

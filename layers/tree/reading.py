@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from layers.handwritten.yaml_file import NotReadable, read_strictly
 from layers.tree.model import Definition
 from layers.tree.tree import InvalidTree, Tree, compile_tree
 
@@ -40,38 +41,14 @@ def _taught(error: str, document: Any) -> str:
     return f"{_node_at(document, path.rstrip('`') or '$')}: {rule}"
 
 
-def _unique_keys(text: str) -> Any:
-    """Safe YAML, with a key that stands twice refused: PyYAML keeps the last and drops the first without a word."""
-    import yaml  # Only the command line reads YAML; a function's start need not pay for it.
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-            seen: set[Any] = set()
-            for key_node, _ in node.value:
-                key = self.construct_object(key_node, deep=True)
-                if isinstance(key, str) and key in seen:
-                    raise InvalidTree([f"line {key_node.start_mark.line + 1}: `{key}` stands twice; remove one"])
-                seen.add(key if isinstance(key, str) else str(key))
-            return dict(super().construct_mapping(node, deep))
-
-    try:
-        return yaml.load(text, Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f"line {mark.line + 1}: " if mark else ""
-        raise InvalidTree(
-            [
-                f"{line}not YAML: {getattr(error, 'problem', None) or 'cannot be read'}; "
-                "check the indentation, and quote texts that hold a colon"
-            ]
-        ) from None
-
-
 def read_yaml(text: str) -> Tree:
     """Raises:
     InvalidTree: with every problem of its expressions, or the first of its form.
     """
-    document = _unique_keys(text)
+    try:
+        document = read_strictly(text)
+    except NotReadable as error:
+        raise InvalidTree([str(error)]) from None
     try:
         definition = msgspec.convert(document, Definition, strict=True)
     except msgspec.ValidationError as error:

@@ -1,0 +1,142 @@
+"""`python -m layers.campaigns check FILE | publish FILE | rules FILE | list | withdraw CAMPAIGN`.
+
+All but `check` reach Firestore with the same environment values as the functions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from layers.campaigns.model import Campaign, HouseRules
+from layers.campaigns.published import (
+    campaigns_of,
+    publish_campaign,
+    publish_rules,
+    rules_of,
+    withdraw,
+)
+from layers.campaigns.reading import InvalidCampaign, read_campaign, read_rules
+from layers.declarations import settings
+from layers.declarations.settings import MissingSetting, Settings
+from layers.retailers import InvalidRetailer, Registry, Retailer
+from layers.stores.firestore.port import Documents
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m layers.campaigns", description="Checks, publishes and withdraws campaigns and house rules."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="says what is wrong with a campaign; nothing is published")
+    check.add_argument("file", type=Path)
+    check.add_argument("--rules", type=Path, help="the house rules' file; without, those of --country alone")
+    check.add_argument("--country", default="FR", help="whose law caps promotions (FR)")
+    for name, what in (("publish", "offers a campaign from tonight on"), ("rules", "sets the house rules")):
+        command = commands.add_parser(name, help=what)
+        command.add_argument("file", type=Path)
+        command.add_argument("--retailer", required=True)
+    listed = commands.add_parser("list", help="the retailer's campaigns")
+    listed.add_argument("--retailer", required=True)
+    ended = commands.add_parser("withdraw", help="ends a campaign before its date")
+    ended.add_argument("campaign")
+    ended.add_argument("--retailer", required=True)
+    return parser
+
+
+def _retailer(values: Settings, id: str) -> Retailer:
+    """Raises InvalidRetailer: the environment knows no such retailer."""
+    registry = Registry.of_environment(values.values, settings.RETAILER_PREFIX)
+    if id not in registry.by_id:
+        raise InvalidRetailer(f"no retailer {id!r} here; there is {', '.join(sorted(registry.by_id))}")
+    return registry.by_id[id]
+
+
+async def published(given: argparse.Namespace, documents: Documents, retailer: Retailer, text: str) -> str:
+    """Does what a command that reaches Firestore asks for, and says what was done.
+
+    Raises:
+        InvalidCampaign: nothing was changed.
+    """
+    if given.command == "rules":
+        rules = read_rules(text)
+        new = await publish_rules(documents, retailer.id, rules, text)
+        return f"{retailer.id} has these house rules {'now' if new else 'already'}: {_told(rules)}"
+    if given.command == "publish":
+        campaign = read_campaign(text, await rules_of(documents, retailer))
+        new = await publish_campaign(documents, retailer.id, campaign, text)
+        return f"{retailer.id} offers {campaign.campaign} {'from the next scoring on' if new else 'already'}"
+    if given.command == "withdraw":
+        if not await withdraw(documents, retailer.id, given.campaign):
+            raise InvalidCampaign([f"{retailer.id} has no campaign {given.campaign!r}; `list` names them"])
+        return f"{given.campaign} is withdrawn: the next scoring offers it no more"
+    now = datetime.now(UTC)
+    lines = [_line(p.campaign, p.withdrawn, now) for p in await campaigns_of(documents, retailer.id)]
+    return "\n".join(lines or [f"{retailer.id} has no campaign"])
+
+
+def _told(rules: HouseRules) -> str:
+    return f"law of {rules.country}, control group {rules.control:.0%}, {rules.offers_per_shopper} offers a shopper"
+
+
+def _line(campaign: Campaign, withdrawn: bool, now: datetime) -> str:
+    state = "withdrawn" if withdrawn else "running" if campaign.runs(now) else "over"
+    if not withdrawn and now < campaign.begins():
+        state = "to come"
+    levels = ", ".join(level.id for level in campaign.generosity)
+    return f"{campaign.campaign:<24} {state:<9} {campaign.starts} to {campaign.ends}  {campaign.kind}: {levels}"
+
+
+def _refused(file: Path | None, error: InvalidCampaign) -> int:
+    for problem in error.problems:
+        print(f"{file}: {problem}" if file else problem, file=sys.stderr)
+    print(
+        f"{len(error.problems)} to correct; nothing was changed. layers/campaigns/README.md lists every field.",
+        file=sys.stderr,
+    )
+    return 1
+
+
+async def _reach(given: argparse.Namespace, text: str) -> int:
+    from layers.stores.firestore.documents import FirestoreDocuments  # `check` needs no SDK.
+
+    try:
+        values = Settings.of_process()
+        retailer = _retailer(values, given.retailer)
+        documents = FirestoreDocuments.of(values)
+    except (MissingSetting, InvalidRetailer) as error:
+        print(f"nothing was changed: {error}", file=sys.stderr)
+        return 2
+    print(await published(given, documents, retailer, text))
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    """0 if all is well, 1 if the file is refused, 2 if it could not be read or kept."""
+    given = _arguments().parse_args(arguments)
+    file: Path | None = getattr(given, "file", None)
+    try:
+        text = file.read_text(encoding="utf-8") if file else ""
+        if given.command == "check":
+            rules = (
+                read_rules(given.rules.read_text(encoding="utf-8"))
+                if given.rules
+                else HouseRules(country=given.country)
+            )
+            campaign = read_campaign(text, rules)
+            print(f"{file}: {campaign.campaign}, {len(campaign.generosity)} levels, nothing to correct")
+            return 0
+        return asyncio.run(_reach(given, text))
+    except (OSError, UnicodeDecodeError) as error:
+        name = getattr(error, "filename", None) or file
+        print(f"{name} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", file=sys.stderr)
+        return 2
+    except InvalidCampaign as error:
+        return _refused(file, error)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

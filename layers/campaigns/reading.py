@@ -1,0 +1,91 @@
+"""Reads a campaign or house rules: YAML as people write it, JSON as it is kept. Every error teaches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import TypeVar
+
+import msgspec
+
+from layers.campaigns.model import Campaign, HouseRules
+from layers.campaigns.problems import problems_of
+from layers.handwritten.yaml_file import NotReadable, read_strictly
+
+
+class InvalidCampaign(ValueError):
+    """Attributes:
+    problems: each one names the field, the consequence and the remedy.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+_Written = TypeVar("_Written", Campaign, HouseRules)
+
+
+def _converted(text: str, wanted: type[_Written]) -> _Written:
+    try:
+        return msgspec.convert(read_strictly(text), wanted, strict=True)
+    except NotReadable as error:
+        raise InvalidCampaign([str(error)]) from None
+    except msgspec.ValidationError as error:
+        rule, _, path = str(error).partition(" - at `$")
+        where = path.rstrip("`").lstrip(".") or "the file"
+        taught = ""
+        if "matching regex" in rule:
+            taught = "; an id has lower-case letters, digits and _, a product's also . : -"
+        elif "Expected `str`, got `int`" in rule:
+            taught = "; put an id in quotes, so that no zero in front is lost"
+        elif "Expected `float" in rule or "Expected `int" in rule:
+            taught = "; write a number without quotes, sign or currency"
+        elif "unknown field" in rule:
+            fields = ", ".join(field.encode_name for field in msgspec.structs.fields(wanted))
+            taught = f"; a {wanted.__name__} has {fields}" if where == "the file" else ""
+        elif "Expected `date`" in rule:
+            taught = "; write a day as 2026-11-23"
+        raise InvalidCampaign([f"{where}: {rule}{taught}"]) from None
+
+
+def read_campaign(text: str, rules: HouseRules) -> Campaign:
+    """Raises:
+    InvalidCampaign: with every problem between fields, or the first of its form.
+    """
+    campaign = _converted(text, Campaign)
+    problems = problems_of(campaign, rules)
+    if problems:
+        raise InvalidCampaign(problems)
+    return campaign
+
+
+def read_rules(text: str) -> HouseRules:
+    """Raises:
+    InvalidCampaign: with the first problem.
+    """
+    return _converted(text, HouseRules)
+
+
+_campaigns = msgspec.json.Decoder(Campaign)
+_rules = msgspec.json.Decoder(HouseRules)
+
+
+def kept(written: Campaign | HouseRules) -> str:
+    """As it is kept: `campaign_kept` and `rules_kept` read it back."""
+    return msgspec.json.encode(written, order="sorted").decode()
+
+
+def campaign_kept(data: str) -> Campaign:
+    """Raises msgspec.MsgspecError: kept by a version of this code that knew other fields."""
+    return _campaigns.decode(data)
+
+
+def rules_kept(data: str) -> HouseRules:
+    """Raises msgspec.MsgspecError: kept by a version of this code that knew other fields."""
+    return _rules.decode(data)
+
+
+def version_of(written: Campaign | HouseRules) -> str:
+    """Of the meaning: two files that differ in comments or layout are the same version."""
+    return sha256(kept(written).encode()).hexdigest()[:12]
