@@ -137,6 +137,22 @@ PARAMETERS: Mapping[str, str] = {
     "threshold": "The basket's total that a promotion asks of this shopper.",
     "generosity": "What a promotion gives at that total; 0: none is needed.",
     "trips": "How many orders were counted.",
+    "offers": "Offers of the campaigns that reach this shopper, best first, and what could have been drawn instead.",
+    "offers.campaign": "What the retailer and a brand agreed.",
+    "offers.offer": "Which level of it.",
+    "offers.kind": "A promotion, a game or a tension.",
+    "offers.product": "The product that it is off.",
+    "offers.generosity": "What it gives; of a game, the prize.",
+    "offers.threshold": "The basket's total that it asks for.",
+    "offers.probability": "How likely the next basket holds the product, or reaches that total, without the offer.",
+    "offers.uplift": "What the offer is expected to add to that.",
+    "offers.expected_margin": "What the offer is expected to bring the shop, its cost taken off.",
+    "offers.expected_cost": "What it is expected to give away.",
+    "offers.propensity": "How likely it was to be drawn for this shopper.",
+    "offers.drawn": "Whether it was.",
+    "offers.why": "Why, in words.",
+    "control": "Whether this shopper is in the group that is shown no promotion and no game, to compare with.",
+    "group_propensity": "How large a part of all shoppers this shopper's group is.",
 }
 
 _HOT = {

@@ -25,8 +25,7 @@ class ShopperOffer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     Attributes:
         offer: names the level in its campaign.
-        kind: `promotion` gives `generosity` off `product`; `tension` off the basket; `game` is played for it, on
-            average.
+        kind: `promotion` gives `generosity` off `product`; `tension` off the basket; of a `game` it is the prize.
         product: empty where none is promoted.
         threshold: the basket total that it asks for; 0 where it asks for none.
         probability: of `product` being in the next basket without the offer; without a product, of the next basket
