@@ -78,7 +78,7 @@ SIGNATURE_RULES = re.compile(
 )
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,2048}\Z")
 _TIME = re.compile(r"[0-9Tt :.Zz+-]{10,40}\Z")
-_LONG_NUMBER = re.compile(r"(?<![\w.])\d{9}")
+_LONG_NUMBER = re.compile(r"(?<![\w.])\d{9,}(?!\w)")
 
 
 def check_body(data: bytes) -> None:
@@ -169,11 +169,17 @@ def check_row_key(data: bytes) -> None:
         assert at.tzinfo is UTC
 
 
+def _is_product(number: str) -> bool:
+    """Thirteen digits whose last one is GS1's check digit."""
+    weighted = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(number))
+    return len(number) == 13 and weighted % 10 == 0
+
+
 def check_text(text: str) -> None:
     for scrub in (scrub_text, scrub_url):
         clean = scrub(text)
         assert scrub(clean) == clean
-        assert not _LONG_NUMBER.search(re.sub(r"\d{9,}\w", "", clean)), clean
+        assert all(map(_is_product, _LONG_NUMBER.findall(clean))), clean
         for word in re.split(r"[\s<>/]+", clean):
             assert not re.match(r".+?(@|%40).+\..", word), clean
     assert not set("?#;") & set(scrub_url(text)), text
