@@ -1,4 +1,4 @@
-"""Starts bqemulator 1.4.0 with four mends. Run by `.venv-bqemulator/bin/python`, never imported by anything of ours.
+"""Starts bqemulator 1.4.0 with five mends. Run by `.venv-bqemulator/bin/python`, never imported by anything of ours.
 
 Limits that shaped it, each measured: see the reason beside each mend. Does not own: tables (made by the applier from
 the captured graph), ports (chosen by whoever starts it).
@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import sqlglot.expressions as exp
 from bqemulator.api.routes import jobs as routes
 from bqemulator.config import Settings
 from bqemulator.domain.events import TableDataChanged
 from bqemulator.jobs import executor
 from bqemulator.server import run_forever
+from bqemulator.sql.rewriter import create_table_schema_ctas
 from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.versioning.snapshots import SnapshotManager
 
@@ -110,8 +112,22 @@ class Recent(dict[str, Any]):
                 return default
 
 
+def first_select(body: Any) -> Any:
+    """In place of the rewriter's `_first_select`, which does not look into brackets.
+
+    dbt writes `CREATE TABLE t (columns) AS (SELECT …)` for every model with a contract; left as it was, DuckDB's parser
+    refuses the statement. With the brackets opened, the emulator casts each column to its declared type. NOT NULL is
+    lost on the way: on the laptop such a table takes absent values.
+    """
+    if isinstance(body, exp.Subquery):
+        return first_select(body.this)
+    if isinstance(body, exp.Union):
+        return first_select(body.this)
+    return body if isinstance(body, exp.Select) else None
+
+
 def mend() -> None:
-    """Applies the four mends.
+    """Applies the five mends.
 
     Raises:
         SystemExit: another version is installed, for which nobody has checked them.
@@ -126,6 +142,7 @@ def mend() -> None:
     DuckDBEngine._load_spatial = load_bundled_spatial
     SnapshotManager.record_change = announce_change
     DuckDBEngine.connection = property(ConnectionPerThread().of)
+    create_table_schema_ctas._first_select = first_select
     # Both names, as the routes took a copy of the reference.
     executor.JOB_RESULTS = routes.JOB_RESULTS = Recent()
 

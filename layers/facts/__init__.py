@@ -4,6 +4,7 @@ From these declarations infra makes the tables and views, cooling makes Arrow ba
 a shopper may be. Data only: no SDK.
 """
 
+from layers.facts.derived import DERIVED
 from layers.facts.tables import DECISIONS, FACTS, PRODUCTS, TABLES, Column, ColumnType, Table, view_sql
 
-__all__ = ["DECISIONS", "FACTS", "PRODUCTS", "TABLES", "Column", "ColumnType", "Table", "view_sql"]
+__all__ = ["DECISIONS", "DERIVED", "FACTS", "PRODUCTS", "TABLES", "Column", "ColumnType", "Table", "view_sql"]

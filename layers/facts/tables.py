@@ -21,6 +21,7 @@ class ColumnType(StrEnum):
     NUMERIC = "NUMERIC"
     BOOL = "BOOL"
     TIMESTAMP = "TIMESTAMP"
+    DATE = "DATE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Table:
         retention: the class whose contract is its partitions' expiry; None for data about no shopper.
         newest_by: columns whose largest value wins where a row stands twice; without, any copy is as good.
         cooled: written by cooling, at least once, and read through a view.
+        timed_by: the column that dates a row, for retention and erasure; a DATE is a day in the retailer's time zone.
+        days: a row's delay, where it is shorter than the contract's.
     """
 
     name: str
@@ -50,6 +53,8 @@ class Table:
     events: tuple[str, ...] = ()
     newest_by: tuple[str, ...] = ()
     cooled: bool = True
+    timed_by: str = "at"
+    days: int | None = None
 
     @property
     def stored_as(self) -> str:

@@ -26,6 +26,7 @@ _TYPES: dict[ColumnType, Any] = {
     ColumnType.NUMERIC: NUMERIC,
     ColumnType.BOOL: pa.bool_(),
     ColumnType.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+    ColumnType.DATE: pa.date32(),
 }
 
 _EXACT_BELOW = 2.0**22
