@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import sqlglot.expressions as exp
 from bqemulator.api.routes import jobs as routes
 from bqemulator.config import Settings
 from bqemulator.domain.events import TableDataChanged
@@ -24,6 +23,7 @@ from bqemulator.server import run_forever
 from bqemulator.sql.rewriter import create_table_schema_ctas
 from bqemulator.storage.engine import DuckDBEngine
 from bqemulator.versioning.snapshots import SnapshotManager
+from sqlglot import exp
 
 MENDED_VERSION = "1.4.0"
 """The mends replace private methods, so they hold for this version only."""
