@@ -1,0 +1,81 @@
+"""Gradient boosted trees by XGBoost, which is what BigQuery ML's boosted trees are.
+
+Kept as XGBoost's own JSON: text that any XGBoost reads, and that runs nothing when it is read, as a pickle would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+from layers.learning.columns import Numbers
+
+THREADS = 2
+"""Sums of gradients are added up by thread, so another number of threads is another model in the last digits."""
+
+BINS = 64
+
+
+class Trees(msgspec.Struct, frozen=True, tag="trees"):
+    """Attributes:
+    booster: XGBoost's JSON.
+    """
+
+    booster: str
+
+    def read(self) -> xgboost.Booster:
+        """Raises:
+        xgboost.core.XGBoostError: the text is no booster.
+        """
+        return xgboost.Booster({"nthread": THREADS}, model_file=bytearray(self.booster, "utf-8"))
+
+
+def log_odds(booster: xgboost.Booster, rows: NDArray[np.float32]) -> Numbers:
+    """Args:
+    rows: by the features in the order of training.
+    """
+    found: Numbers = booster.inplace_predict(rows, predict_type="margin", validate_features=False).astype(np.float64)
+    return found
+
+
+def contributions(booster: xgboost.Booster, rows: NDArray[np.float32]) -> Numbers:
+    """What each feature adds to the log-odds (TreeSHAP, Lundberg et al. 2018); rows by features."""
+    found = booster.predict(xgboost.DMatrix(rows, nthread=THREADS), pred_contribs=True, validate_features=False)
+    columns: Numbers = found[:, :-1].astype(np.float64)
+    return columns
+
+
+def trained(
+    rows: NDArray[np.float32],
+    happened: Numbers,
+    weights: Numbers,
+    rounds: int,
+    settings: Mapping[str, Any],
+    seed: int,
+    monotone: Sequence[int] = (),
+) -> Trees:
+    """Args:
+    weights: of the rows. rounds: trees. settings: XGBoost's. monotone: of each feature +1, -1 or 0 for free.
+    """
+    table = xgboost.QuantileDMatrix(rows, label=happened, weight=weights, max_bin=BINS, nthread=THREADS)
+    constraints = {"monotone_constraints": tuple(monotone)} if any(monotone) else {}
+    booster = xgboost.train(
+        {
+            "objective": "binary:logistic",
+            "tree_method": "hist",
+            "max_bin": BINS,
+            "nthread": THREADS,
+            "seed": seed,
+            "verbosity": 0,
+            **settings,
+            **constraints,
+        },
+        table,
+        rounds,
+    )
+    return Trees(bytes(booster.save_raw("json")).decode())
