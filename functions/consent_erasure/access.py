@@ -273,8 +273,8 @@ def _row_told(row: Mapping[str, Any], table: Table, retailer: Retailer) -> Recor
 async def _suppression(subject: Subject) -> AsyncIterator[list[Record]]:
     if subject.suppression is not None:
         since: datetime = subject.suppression.data["since"]
-        assert SUPPRESSIONS.contract is not None
-        yield [{"since": text_of(since), "kept_until": kept_until(subject.retailer, SUPPRESSIONS.contract, since)}]
+        until = since + timedelta(days=SUPPRESSIONS.delay_days(subject.retailer))
+        yield [{"since": text_of(since), "kept_until": text_of(until)}]
 
 
 async def _proofs(room: Room, collection: Collection, subject: Subject) -> AsyncIterator[list[Record]]:

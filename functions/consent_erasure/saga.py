@@ -30,7 +30,6 @@ from functions.consent_erasure.rules import (
 from functions.consent_erasure.sealing import append
 from layers.privacy.deadline import due
 from layers.privacy.pseudonym import Pseudonymiser
-from layers.retailers import Retailer
 from layers.shell.log import log
 from layers.stores.collections import ERASURES, SUPPRESSIONS
 from layers.stores.firestore.port import Document
@@ -128,7 +127,7 @@ async def _verify(room: Room, step: Step, erasure: Erasure, clock: Callable[[], 
 async def _complete(room: Room, erasure: Erasure, customers: Sequence[str], finished: datetime) -> Document:
     fingerprints = Fingerprints(room.keys[erasure.retailer.id], erasure.id)
     codes = [fingerprints.of_customer(customer) for customer in customers]
-    kept_until = erasure.since + timedelta(days=kept_days(erasure.retailer))
+    kept_until = erasure.since + timedelta(days=SUPPRESSIONS.delay_days(erasure.retailer))
 
     newest = await _newest(room, erasure.id)
     if newest.data["status"] == COMPLETE:
@@ -144,12 +143,6 @@ async def _complete(room: Room, erasure: Erasure, customers: Sequence[str], fini
     document = await _change(room, erasure.id, closed)
     log("INFO", "erasure complete", erasure=erasure.id, retailer=erasure.retailer.id, customers=len(customers))
     return document
-
-
-def kept_days(retailer: Retailer) -> int:
-    """How long a suppression stays; the purge reads the same declaration."""
-    assert SUPPRESSIONS.contract is not None
-    return retailer.contract.days(SUPPRESSIONS.contract)
 
 
 async def _record(room: Room, id: str, step: Step, change: Callable[[Progress], Progress]) -> Document:

@@ -55,7 +55,10 @@ def cutoff(retailer: Retailer, retention: RetentionClass, now: datetime) -> date
     """What happened before this moment must go; the moment itself may stay, as the readers say too. In whole
     milliseconds, since no store of events keeps a finer time.
     """
-    moment = now - timedelta(days=retailer.contract.days(retention))
+    return _whole(now - timedelta(days=retailer.contract.days(retention)))
+
+
+def _whole(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
@@ -128,8 +131,7 @@ def inactive_since(retailer: Retailer, retention: RetentionClass, now: datetime)
     """
     if retention is RetentionClass.CONSENT or retailer.contract.days(retention) <= INACTIVE_DAYS:
         return None
-    moment = now - timedelta(days=INACTIVE_DAYS)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return _whole(now - timedelta(days=INACTIVE_DAYS))
 
 
 def inactive_sql(verb: str, dataset: str, table: Table, tables: Iterable[Table]) -> str:
@@ -169,9 +171,9 @@ def has_ended(collection: Collection, data: Mapping[str, Any], retailer: Retaile
     since = data.get(collection.dated)
     if not isinstance(since, datetime):
         return None
-    if collection.contract is None:
+    if not collection.contract:
         return since < now - timedelta(days=collection.days)
-    return None if retailer is None else since < cutoff(retailer, collection.contract, now)
+    return None if retailer is None else since < _whole(now - timedelta(days=collection.delay_days(retailer)))
 
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from layers.events.model import EVENT_TYPES, type_name
 from layers.events.record import Record
 from layers.facts import TABLES
 from layers.facts.tables import Table
-from layers.retailers import RetentionClass
+from layers.retailers import Retailer, RetentionClass
 from layers.retailers.reasons import REASONS
 from layers.stores.collections import COLLECTIONS, Collection
 from layers.stores.tables import EVENT_CLASSES, EVENTS, Family, HotTableSpec, hot_tables
@@ -50,9 +50,13 @@ class Entry:
 
 def kept(stack: Stack, retention: RetentionClass) -> str:
     """The contracts of all retailers for one class: `180 days (halles), 395 (cabas)`."""
+    return _by_retailer(stack, lambda retailer: retailer.contract.days(retention))
+
+
+def _by_retailer(stack: Stack, of: Callable[[Retailer], int]) -> str:
     days: dict[int, list[str]] = {}
     for retailer in stack.retailers:
-        days.setdefault(retailer.contract.days(retention), []).append(retailer.id)
+        days.setdefault(of(retailer), []).append(retailer.id)
     if len(days) == 1:
         return f"{next(iter(days))} days"
     return "; ".join(f"{number} days ({', '.join(ids)})" for number, ids in sorted(days.items()))
@@ -163,8 +167,8 @@ def _collection(stack: Stack, functions: tuple[Function, ...], collection: Colle
             f"collection {collection.name} does not say which fields it holds, or on which basis; "
             "add them in layers/stores/collections.py."
         )
-    if collection.contract is not None:
-        delay = kept(stack, collection.contract)
+    if collection.contract:
+        delay = _by_retailer(stack, collection.delay_days)
     else:
         delay = f"{collection.days} days from `{collection.dated}`" if collection.dated else "for good"
     return Entry(

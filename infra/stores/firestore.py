@@ -72,9 +72,7 @@ def expiry(stack: Stack, on: Apis, databases: dict[str, Any]) -> list[Any]:
 
 def delay_days(stack: Stack, collection: Collection) -> int:
     """The delay of a dated collection; of several, the longest."""
-    if collection.contract is None:
-        return collection.days
-    return max(retailer.contract.days(collection.contract) for retailer in stack.retailers)
+    return max(collection.delay_days(retailer) for retailer in stack.retailers)
 
 
 def grants(stack: Stack, on: Apis, databases: dict[str, Any], function: Function, member: Any) -> list[Any]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from layers.declarations.lawfulness import LegalBasis
-from layers.retailers import RetentionClass
+from layers.retailers import Retailer, RetentionClass
+from layers.stores.tables import EVENT_CLASSES
 
 LONGEST_CONTRACT_DAYS = 3650
 """What `layers.retailers` allows at most."""
@@ -27,7 +28,8 @@ class Collection:
     fields: what a document may hold, for the register of processing; a test reads every document of a used stack
         against it.
     basis: why what is in it about a shopper may be kept.
-    days: the delay. contract: the delay is each retailer's for this class instead, by the document's `retailer`.
+    days: the delay. contract: the delay is each retailer's longest of these classes instead, by the document's
+        `retailer`.
     """
 
     name: str
@@ -37,9 +39,13 @@ class Collection:
     database: str = "(default)"
     dated: str = ""
     days: int = 0
-    contract: RetentionClass | None = None
+    contract: tuple[RetentionClass, ...] = ()
     fields: tuple[str, ...] = ()
     basis: LegalBasis | None = None
+
+    def delay_days(self, retailer: Retailer) -> int:
+        """How long a document of this retailer stays."""
+        return max(map(retailer.contract.days, self.contract)) if self.contract else self.days
 
 
 TREES = Collection(
@@ -122,14 +128,15 @@ RECEIPT_HEADS = Collection(
     "<retailer>",
     fields=("number", "sha256"),
 )
-# No event from before an erasure is accepted once the contract for transactions has passed since: ingest refuses it.
+# As long as ingest may still accept an event from before the erasure: by the longest contract of any class of events.
+# By that for transactions alone, a consent of three years ago came back where consents are kept for five.
 SUPPRESSIONS = Collection(
     "suppressions",
     "Shoppers erased, and since when.",
     "<retailer>:<digest of pseudonym>",
     holds_shoppers=True,
     dated="since",
-    contract=RetentionClass.TRANSACTIONS,
+    contract=EVENT_CLASSES,
     basis=LegalBasis.OBLIGATION,
     fields=("retailer", "since", "noted"),
 )

@@ -196,8 +196,8 @@ def test_every_dated_collection_expires_and_none_before_its_time(looked: Any) ->
         assert policy["field"] == collection.dated
         # An index config, even an empty one, would take the field's own indexes away.
         assert "indexConfig" not in policy
-        if collection.contract is None:
+        if not collection.contract:
             assert days == collection.days
         else:
-            contracts = [retailer.contract.days(collection.contract) for retailer in looked.stack.retailers]
+            contracts = [r.contract.days(each) for r in looked.stack.retailers for each in collection.contract]
             assert days == max(contracts), "by the shortest, one retailer's suppression would go before its time"
