@@ -67,31 +67,20 @@ async def _events(room: Room, retailer: Retailer, erased: Erased, dry_run: bool)
     return _part(f"bigtable:{EVENTS}", removed, left)
 
 
-async def _named(room: Room, retailer: Retailer, erased: Erased, now: datetime) -> tuple[int, set[str]]:
-    """Places of the journal that an erasure covers, and whose they are."""
+async def _journal(room: Room, retailer: Retailer, erased: Erased, now: datetime, dry_run: bool) -> Part:
+    """Names of late events go; what came since stays named, so that reconciliation goes on comparing it."""
     erased_at = remembered(erased.at)
-    places, shoppers = 0, set[str]()
+
+    def late(key: bytes) -> bool:
+        shopper, at = read_row_key(key)
+        until = erased_at(shopper)
+        return until is not None and at <= until
+
     # An instance whose clock is ahead notes its arrivals in the future.
     start, end = now - timedelta(days=JOURNAL_DAYS + 1), now + timedelta(days=1)
-    async for keys in room.arrivals.between(retailer.id, start, end):
-        for key in keys:
-            shopper, at = read_row_key(key)
-            until = erased_at(shopper)
-            if until is not None and at <= until:
-                places += 1
-                shoppers.add(shopper)
-    return places, shoppers
-
-
-async def _journal(room: Room, retailer: Retailer, erased: Erased, now: datetime, dry_run: bool) -> Part:
-    """A place names a shopper and all that a group brought of hers, so all her places go: what came since is stored
-    and dispatched already, and is only not compared any more.
-    """
-    places, shoppers = await _named(room, retailer, erased, now)
-    if dry_run or not shoppers:
-        return _part(f"bigtable:{ARRIVALS}", places, places)
-    await room.arrivals.delete_shoppers(retailer.id, sorted(shoppers))
-    return _part(f"bigtable:{ARRIVALS}", places, (await _named(room, retailer, erased, now))[0])
+    removed = 0 if dry_run else await room.arrivals.delete_named(retailer.id, start, end, late)
+    left = sum([sum(map(late, keys)) async for keys in room.arrivals.between(retailer.id, start, end)])
+    return _part(f"bigtable:{ARRIVALS}", left if dry_run else removed, left)
 
 
 async def _rows(room: Room, retailer: Retailer, erased: Erased, dry_run: bool) -> Part:

@@ -15,7 +15,7 @@ from infra.apis import Apis
 from infra.configuration import Stack
 from infra.declared import needs
 from layers.declarations import Access, Function, HotTable
-from layers.stores.tables import SHOPPERS, Family, HotTableSpec
+from layers.stores.tables import Family, HotTableSpec
 
 INSTANCE = "gondola"
 ROLES = {Access.READ: "roles/bigtable.reader", Access.WRITE: "roles/bigtable.user"}
@@ -77,7 +77,7 @@ def bigtable(stack: Stack, on: Apis, specs: tuple[HotTableSpec, ...]) -> Bigtabl
             app_profile_id=spec.app_profile,
             description=f"Clients of the table {spec.name}",
             single_cluster_routing=gcp.bigtable.AppProfileSingleClusterRoutingArgs(
-                cluster_id=cluster, allow_transactional_writes=spec.name == SHOPPERS
+                cluster_id=cluster, allow_transactional_writes=spec.swaps
             ),
             standard_isolation=gcp.bigtable.AppProfileStandardIsolationArgs(priority="PRIORITY_HIGH"),
             ignore_warnings=False,

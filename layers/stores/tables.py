@@ -45,16 +45,19 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class HotTableSpec:
-    """`holds_shoppers` says that erasure must have a step for it."""
+    """Attributes:
+    holds_shoppers: erasure must have a step for it. swaps: its rows are changed by compare-and-set.
+    """
 
     name: str
     row_key: str
     families: tuple[Family, ...]
     holds_shoppers: bool = True
+    swaps: bool = False
 
     @property
     def app_profile(self) -> str:
-        """The Bigtable app profile of the table's clients: one cluster, and compare-and-set for `shoppers` only."""
+        """The Bigtable app profile of the table's clients: one cluster, and compare-and-set where `swaps` says so."""
         return self.name
 
 
@@ -99,6 +102,7 @@ def hot_tables(
                     basis=LegalBasis.OBLIGATION,
                 ),
             ),
+            swaps=True,
         ),
         HotTableSpec(
             ARRIVALS,
@@ -111,5 +115,6 @@ def hot_tables(
                     basis=LegalBasis.INTEREST,
                 ),
             ),
+            swaps=True,
         ),
     )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from layers.events.record import row_key
 from layers.retailers import Retailer
-from layers.stores.bigtable.arrivals import read_minute
+from layers.stores.bigtable.arrivals import BigtableArrivals, read_minute
+from layers.stores.bigtable.fake import FakeArrivals
 from layers.stores.bigtable.port import Arrival, Arrivals
 
 NOW = datetime(2026, 11, 20, 12, 30, 40, tzinfo=UTC)
@@ -112,3 +117,43 @@ async def test_one_shoppers_arrivals_with_their_minutes(arrivals: Arrivals, reta
     told = [(minute, flat(keys)) async for minute, keys in arrivals.of_shopper(retailer.id, ANNE)]
     assert told == [(minutes[0], flat(first)), (minutes[1], second)]
     assert [keys async for _, keys in arrivals.of_shopper(retailer.id, CARL)] == []
+
+
+async def test_only_the_names_that_must_go_go_from_a_place(arrivals: Arrivals, retailer: Retailer) -> None:
+    mixed = [key(retailer, ANNE, 1), key(retailer, BERT, 2), key(retailer, ANNE, 3), key(retailer, ANNE, 5)]
+    await arrivals.note([noted(retailer, NOW, *mixed), noted(retailer, NOW, key(retailer, ANNE, 4))])
+    await arrivals.note([noted(retailer, NOW - timedelta(hours=1), key(retailer, ANNE, 3))])
+    late = {key(retailer, ANNE, number) for number in (3, 4)}
+    whole_hour = (NOW, NOW + timedelta(hours=1))
+    assert await arrivals.delete_named(retailer.id, *whole_hour, late.__contains__) == 2
+    assert await arrivals.delete_named(retailer.id, *whole_hour, late.__contains__) == 0, "harmless when repeated"
+    assert await arrivals.delete_named(retailer.id, NOW, NOW, lambda _: True) == 0
+    left = flat([key(retailer, ANNE, 1), key(retailer, ANNE, 5), key(retailer, BERT, 2)])
+    assert await found(arrivals, retailer, *whole_hour) == [left]
+    assert await arrivals.count_shoppers(retailer.id, [ANNE]) == 2, "the hour before was not asked for"
+    assert await arrivals.delete_named(retailer.id, *whole_hour, lambda _: True) == 3
+    assert len([each async for each in arrivals.keys(retailer.id)]) == 1, "a row that names nobody is gone"
+
+
+async def test_a_place_that_an_erasure_deletes_meanwhile_stays_deleted(
+    arrivals: Arrivals, retailer: Retailer, request: pytest.FixtureRequest
+) -> None:
+    """`goes` is asked between the read and the write: there an erasure comes in, on a thread and client of its own."""
+    await arrivals.note([noted(retailer, NOW, key(retailer, ANNE, 1), key(retailer, ANNE, 2), key(retailer, BERT, 3))])
+    erased: list[int] = []
+
+    async def erase() -> None:
+        fake = isinstance(arrivals, FakeArrivals)
+        other = arrivals if fake else BigtableArrivals.of(request.getfixturevalue("bigtable_settings"))
+        erased.append(await other.delete_shoppers(retailer.id, [ANNE]))
+
+    def goes(each: bytes) -> bool:
+        if not erased:
+            thread = threading.Thread(target=asyncio.run, args=[erase()])
+            thread.start()
+            thread.join()
+        return each == key(retailer, ANNE, 1)
+
+    await arrivals.delete_named(retailer.id, NOW, NOW + timedelta(minutes=1), goes)
+    assert erased == [1]
+    assert await all_of(arrivals, retailer) == [key(retailer, BERT, 3)]

@@ -25,6 +25,7 @@ from tests.handlers.test_retention_purge import ANNE, BERT, CARL, DEMO, NOW, OTH
 SINCE = NOW - timedelta(days=3)
 BEFORE, AFTER = SINCE - timedelta(hours=1), SINCE + timedelta(hours=1)
 TICK = timedelta(milliseconds=1)
+DORA = "01" + "d" * 32
 STORES = {f"erased:bigtable:{name}" for name in ("events", "arrivals", "shoppers")} | {
     f"erased:bigquery:{table.stored_as}" for table in TABLES if table.holds_shoppers
 }
@@ -54,17 +55,22 @@ async def suppress(archive: Archive, shopper: str, since: Any = SINCE, retailer:
 
 async def filled() -> Archive:
     """Of each shopper events from before the moment, at it and after it. Anne is erased, Carl at another retailer."""
-    archive = Archive()
+    archive, keys = Archive(), list[bytes]()
     for shopper in (ANNE, BERT, CARL):
         for name, at in (("before", BEFORE), ("edge", SINCE), ("after", SINCE + TICK), ("later", AFTER)):
             event = msgspec.structs.replace(seen(0, f"{name}-{shopper[-1]}"), at=at)
             await archive.holds(shopper, event)
-            await archive.arrivals.note([Arrival("demo", NOW, [row_key("demo", shopper, at, event.id)])])
+            keys.append(row_key("demo", shopper, at, event.id))
             archive.facts.tables[DEMO.dataset, "cooled_page_views"].append({"shopper": shopper, "at": at})
             archive.facts.tables[OTHER.dataset, "cooled_page_views"].append({"shopper": shopper, "at": at})
         row = archive.rows._row("demo", shopper)
         row.parameters, row.state, row.consent = (1, parameters(BEFORE)), state(AFTER), (1, consent(AFTER))
+    # A place that names only what must go, and one that names all of each shopper.
+    await archive.arrivals.note([Arrival("demo", NOW, keys[:1]), Arrival("demo", NOW, keys)])
+    gone = archive.rows._row("demo", DORA)
+    gone.parameters, gone.consent = (1, parameters(BEFORE)), (1, consent(BEFORE))
     await suppress(archive, ANNE)
+    await suppress(archive, DORA)
     await suppress(archive, CARL, retailer="other")
     return archive
 
@@ -78,12 +84,14 @@ async def test_what_is_from_before_goes_from_every_store_and_what_came_after_sta
     parts = {part["store"]: part for part in body_of(response)["reports"][0]["parts"]}
     assert {store for store in parts if store.startswith("erased:")} == STORES
     assert parts["erased:bigtable:events"]["removed"] == 2
-    assert parts["erased:bigtable:arrivals"]["removed"] == 2
-    assert parts["erased:bigtable:shoppers"]["removed"] == 1
+    assert parts["erased:bigtable:arrivals"]["removed"] == 3
+    assert parts["erased:bigtable:shoppers"]["removed"] == 2
     assert parts["erased:bigquery:cooled_page_views"]["removed"] == 2
     row = await archive.rows.read("demo", ANNE)
     assert (row.parameters, row.state, row.consent) == (None, None, consent(AFTER)), "a new consent is her own"
+    assert await archive.rows.read("demo", DORA) == ShopperRow(), "nothing of hers is from after"
     assert (await archive.rows.read("demo", BERT)).parameters is not None
+    assert await archive.named() == archive.ids(), "her new arrivals are compared as everybody's"
     facts = archive.facts.tables
     assert sorted(row["at"] for row in facts[DEMO.dataset, "cooled_page_views"] if row["shopper"] == ANNE) == [
         SINCE + TICK,
@@ -124,29 +132,82 @@ async def test_what_is_left_of_the_erased_is_an_error() -> None:
     assert response.status_code == 500 and part_of(response, "erased:bigtable:events")["expired"] == 2
 
 
-async def test_killed_at_any_deletion_the_next_run_ends_it() -> None:
-    class Killed(BaseException):
-        """No handler catches it: the process is gone."""
+class Killed(BaseException):
+    """No handler catches it: the process is gone."""
 
-    for calls in range(1, 4):
+
+CHANGES = {"delete", "delete_named", "delete_profiles", "delete_shopper", "execute", "put"}
+
+
+class Dying:
+    """Passes every call on to a store, until the nth change to any store, which ends the process before or after it."""
+
+    def __init__(self, store: Any, left: list[int], after: bool, died: list[str]) -> None:
+        self._store, self._left, self._after, self._died = store, left, after, died
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._store, name)
+        if name not in CHANGES:
+            return call
+
+        def blocking(*arguments: Any) -> Any:
+            dies = self._due(name)
+            if dies and not self._after:
+                raise Killed
+            answered = call(*arguments)
+            if dies:
+                raise Killed
+            return answered
+
+        async def mortal(*arguments: Any) -> Any:
+            dies = self._due(name)
+            if dies and not self._after:
+                raise Killed
+            answered = await call(*arguments)
+            if dies:
+                raise Killed
+            return answered
+
+        return blocking if name == "execute" else mortal
+
+    def _due(self, name: str) -> bool:
+        self._left[0] -= 1
+        if self._left[0] == 0:
+            self._died.append(f"{type(self._store).__name__}.{name}")
+        return self._left[0] == 0
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_killed_at_any_change_of_any_store_the_next_run_ends_it(after: bool) -> None:
+    whole = await filled()
+    await whole.fire()
+    died: list[str] = []
+    for calls in range(1, 1000):
         archive, left = await filled(), [calls]
-
-        class Dying(FakeHotEvents):
-            async def delete(self, keys: Any, left: list[int] = left) -> None:
-                left[0] -= 1
-                if left[0] == 0:
-                    raise Killed
-                await super().delete(keys)
-
-        sound, dying = archive.room, Dying()
-        dying.rows = archive.events.rows
-        archive.room = replace(sound, hot_events=dying, batch=1)
-        if calls <= 2:
-            with pytest.raises(Killed):
-                await archive.fire()
+        sound = archive.room
+        stores = ("documents", "hot_events", "arrivals", "shopper_rows", "warehouse")
+        mortal = {name: Dying(getattr(sound, name), left, after, died) for name in stores}
+        archive.room = replace(sound, batch=1, **mortal)
+        try:
+            await archive.fire()
+        except Killed:
+            pass
+        else:
+            break
         archive.room = sound
-        assert body_of(await archive.fire())["clean"]
-        assert not {"before-a", "edge-a"} & set(archive.ids())
+        assert body_of(await archive.fire())["clean"], f"killed at change {calls}, {died[-1]}"
+        assert archive.ids() == whole.ids() and archive.rows.rows == whole.rows.rows
+        assert archive.facts.tables == whole.facts.tables
+        assert await archive.named() == await whole.named()
+    assert len(died) == calls - 1
+    assert {
+        "FakeHotEvents.delete",
+        "FakeArrivals.delete_named",
+        "FakeShopperRows.delete_profiles",
+        "FakeShopperRows.delete_shopper",
+        "ColdFacts.execute",
+        "FakeDocuments.put",
+    } <= set(died)
 
 
 async def test_the_report_and_the_log_name_nobody(capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,6 +91,12 @@ class Archive:
         headers = {} if now is None else {"x-cloudscheduler-scheduletime": now.isoformat()}
         return await answer(ask("POST", "/", headers=headers, query=query), self.room, really)
 
+    async def named(self) -> list[str]:
+        """Ids of events in the journal of arrivals."""
+        first, last = NOW - timedelta(days=9), NOW + timedelta(days=9)
+        keys = [key async for row in self.arrivals.between("demo", first, last) for key in row]
+        return sorted(key.decode().rsplit("#", 1)[1] for key in keys)
+
     def ids(self) -> list[str]:
         return sorted(key.decode().rsplit("#", 1)[1] for key in self.events.rows)
 
@@ -187,8 +193,9 @@ async def test_documents_go_by_their_delay() -> None:
     await documents.put(QUARANTINE, "old", {"at": NOW - timedelta(days=91)})
     await documents.put(QUARANTINE, "new", {"at": NOW - timedelta(days=1)})
     await documents.put(QUARANTINE, "undated", {})
-    await documents.put(SUPPRESSIONS, "demo:1", {"retailer": "demo", "since": NOW - timedelta(days=366)})
-    await documents.put(SUPPRESSIONS, "other:1", {"retailer": "other", "since": NOW - timedelta(days=366)})
+    longest = timedelta(days=DEMO.contract.consent)
+    await documents.put(SUPPRESSIONS, "demo:1", {"retailer": "demo", "since": NOW - longest - timedelta(days=1)})
+    await documents.put(SUPPRESSIONS, "demo:2", {"retailer": "demo", "since": NOW - longest})
     await documents.put(ERASURES, "open", {"retailer": "demo", "requested": NOW - timedelta(days=9999)})
     await documents.put(ERASURES, "old", {"retailer": "demo", "finished": NOW - timedelta(days=2000)})
     await documents.put(TREES, "demo:t:1", {"published": NOW - timedelta(days=9999)})
@@ -196,7 +203,7 @@ async def test_documents_go_by_their_delay() -> None:
     left = {name: sorted(found) for name, found in documents.collections.items() if found and name != PURGES.name}
     assert left == {
         "quarantine": ["new", "undated"],
-        "suppressions": ["other:1"],
+        "suppressions": ["demo:2"],
         "erasures": ["open"],
         "trees": ["demo:t:1"],
     }

@@ -115,7 +115,7 @@ def test_compare_and_set_goes_through_one_cluster(looked: Any) -> None:
     profiles = {p["appProfileId"]: p["singleClusterRouting"] for p in looked.inputs("appProfile:AppProfile")}
     assert set(profiles) == {spec.app_profile for spec in hot_tables(looked.stack.retailers)}
     assert {p["clusterId"] for p in profiles.values()} == {cluster["clusterId"]}
-    assert {name for name, p in profiles.items() if p["allowTransactionalWrites"]} == {"shoppers"}
+    assert {name for name, p in profiles.items() if p["allowTransactionalWrites"]} == {"arrivals", "shoppers"}
 
 
 def test_bigtable_scales_as_configured(looked: Any) -> None:

@@ -10,16 +10,18 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.events.record import KEY_SEPARATOR
+from layers.stores.bigtable.cells import Cell
 from layers.stores.bigtable.events import delete_rows
 from layers.stores.bigtable.messages import RowFilter
 from layers.stores.bigtable.port import Arrival, Unavailable
-from layers.stores.bigtable.wire import BigtableWire, Entry, chain, delete_column, prefix_end
+from layers.stores.bigtable.wire import BigtableWire, Entry, chain, delete_column, prefix_end, set_cell
 from layers.stores.channel import open_channel
 from layers.stores.tables import ARRIVALS, JOURNAL
 
@@ -82,7 +84,8 @@ class BigtableArrivals:
     @classmethod
     def of(cls, values: Settings) -> BigtableArrivals:
         channel = open_channel("bigtable.googleapis.com", values.emulator("bigtable"))
-        return cls(BigtableWire(channel, values[settings.hot_table(ARRIVALS)]))
+        # Compare-and-set needs a profile that routes to one cluster; infra makes it with this name.
+        return cls(BigtableWire(channel, values[settings.hot_table(ARRIVALS)], profile=ARRIVALS))
 
     async def note(self, arrivals: Sequence[Arrival]) -> None:
         if not all(await self._wire.set_columns(JOURNAL, self._names.rows(arrivals))):
@@ -123,6 +126,43 @@ class BigtableArrivals:
                 entries = []
         await self._delete_places(entries)
         return deleted
+
+    async def delete_named(
+        self, retailer_id: str, start: datetime, end: datetime, goes: Callable[[bytes], bool]
+    ) -> int:
+        first, last = minute_key(retailer_id, start), minute_key(retailer_id, end)
+        if first >= last:
+            return 0
+        deleted, entries = 0, list[Entry]()
+        async for row, cells in self._wire.read(first, last):
+            whole = list[Any]()
+            for cell in cells:
+                keys = keys_of(retailer_id, [(cell.qualifier, cell.value)])
+                stay = [key for key in keys if not goes(key)]
+                if not stay:
+                    whole.append(delete_column(JOURNAL, cell.qualifier))
+                elif len(stay) == len(keys) or not await self._rewritten(row, cell, columns_of(stay)[cell.qualifier]):
+                    continue
+                deleted += len(keys) - len(stay)
+            if whole:
+                entries.append((row, whole))
+            if len(entries) == _DELETE_BATCH:
+                await self._delete_places(entries)
+                entries = []
+        await self._delete_places(entries)
+        return deleted
+
+    async def _rewritten(self, row: bytes, known: Cell, value: bytes) -> bool:
+        """Whether the place was still as it is `known`, by its timestamp, and holds the value now: an erasure that
+        deletes it between the read and the write must not be undone. Each version is a millisecond older than the one
+        before it, so that no place outlives its delay.
+        """
+        as_known = RowFilter()
+        as_known.timestamp_range_filter.start_timestamp_micros = known.at_ms * 1000
+        as_known.timestamp_range_filter.end_timestamp_micros = (known.at_ms + 1) * 1000
+        place = RowFilter(column_qualifier_regex_filter=re.escape(known.qualifier))
+        write = [delete_column(JOURNAL, known.qualifier), set_cell(JOURNAL, known.qualifier, known.at_ms - 1, value)]
+        return await self._wire.check_and_mutate(row, chain(place, as_known), if_true=write)
 
     async def _delete_places(self, entries: list[Entry]) -> None:
         if not all(await self._wire.mutate(entries)):

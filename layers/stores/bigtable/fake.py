@@ -9,7 +9,7 @@ from datetime import datetime
 from layers.events.model import ConsentChanged
 from layers.events.record import Record, decode_record, milliseconds, row_prefix
 from layers.retailers import Retailer
-from layers.stores.bigtable.arrivals import RowNames, keys_of, minute_key, read_minute
+from layers.stores.bigtable.arrivals import RowNames, columns_of, keys_of, minute_key, read_minute
 from layers.stores.bigtable.events import MOST_CONSENTS, kept_still, newest_range, within_contract
 from layers.stores.bigtable.port import Arrival, ConsentLine, HotEvent, ShopperRow, Unavailable
 from layers.stores.bigtable.shoppers import shopper_key
@@ -140,6 +140,22 @@ class FakeArrivals:
             if not self.rows[key]:
                 del self.rows[key]
         return len(places)
+
+    async def delete_named(
+        self, retailer_id: str, start: datetime, end: datetime, goes: Callable[[bytes], bool]
+    ) -> int:
+        self._reach()
+        first, last = minute_key(retailer_id, start), minute_key(retailer_id, end)
+        deleted = 0
+        for row, columns in [each for each in sorted(self.rows.items()) if first <= each[0] < last]:
+            keys = keys_of(retailer_id, columns.items())
+            stay = columns_of([key for key in keys if not goes(key)])
+            # A place that was deleted meanwhile is not made again.
+            still = {shopper: stay[shopper] for shopper in self.rows.pop(row, {}) if shopper in stay}
+            deleted += len(keys) - sum(value.count(b"\n") + 1 for value in stay.values())
+            if still:
+                self.rows[row] = still
+        return deleted
 
     async def keys(self, retailer_id: str, before: datetime | None = None) -> AsyncIterator[bytes]:
         self._reach()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -138,6 +138,13 @@ class Arrivals(Protocol):
 
     async def delete_shoppers(self, retailer_id: str, shoppers: Sequence[str]) -> int:
         """Deletes every place that names one of them; how many there were. What the rows name beside them stays."""
+
+    async def delete_named(
+        self, retailer_id: str, start: datetime, end: datetime, goes: Callable[[bytes], bool]
+    ) -> int:
+        """Deletes the names of those events of which `goes` says so, by row key, from the minutes that `between` reads;
+        how many there were. What a place names beside them stays; a place that is deleted meanwhile stays deleted.
+        """
 
     def keys(self, retailer_id: str, before: datetime | None = None) -> AsyncIterator[bytes]:
         """Row keys of the journal in their order, those from before the minute of `before`. Rows may be deleted while
