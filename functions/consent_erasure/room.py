@@ -19,6 +19,7 @@ from layers.stores.bigtable.port import Arrivals, HotEvents, ShopperRows
 from layers.stores.collections import COLLECTIONS
 from layers.stores.firestore.port import Documents
 from layers.stores.pubsub.port import Publisher
+from layers.stores.suppressions import HEARD_WITHIN_S, LONGEST_REQUEST_S
 from layers.stores.tables import hot_tables
 
 
@@ -26,7 +27,8 @@ from layers.stores.tables import hot_tables
 class Room:
     """Attributes:
     keys: each retailer's pseudonym key, base64, by id. steps: in the order in which they run. topic: of events, for
-        objections. signer: of receipts. pause: waits for so many seconds.
+        objections. signer: of receipts. pause: waits for so many seconds. settled_s: so long after the suppressions
+        were written, nothing that an entrance had let in before is still on its way to a store.
     """
 
     registry: Registry
@@ -40,6 +42,7 @@ class Room:
     topic: Publisher
     signer: Signer
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    settled_s: float = HEARD_WITHIN_S + LONGEST_REQUEST_S
 
 
 def declared_steps(registry: Registry) -> tuple[Step, ...]:
@@ -74,4 +77,5 @@ async def make() -> Room:
         BigQueryWarehouse.of(values),
         PubsubPublisher.of(values, "shopper-events"),
         signer(values, RECEIPTS),
+        settled_s=HEARD_WITHIN_S + float(values.optional(settings.LONGEST_REQUEST) or LONGEST_REQUEST_S),
     )

@@ -33,7 +33,6 @@ from layers.privacy.pseudonym import Pseudonymiser
 from layers.shell.log import log
 from layers.stores.collections import ERASURES, SUPPRESSIONS
 from layers.stores.firestore.port import Document
-from layers.stores.suppressions import HEARD_WITHIN_S
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 _ATTEMPTS = 20
@@ -87,7 +86,7 @@ async def run(room: Room, document: Document, customers: Sequence[str], clock: C
         for step in room.steps:
             if progress_of(document.data, step.store).to_do:
                 document = await _erase(room, step, erasure, clock)
-        await _until_heard(room, document, clock)
+        await _until_settled(room, document, clock)
         for step in room.steps:
             document = await _verify(room, step, erasure, clock)
         if all(progress_of(document.data, step.store).clean for step in room.steps):
@@ -106,13 +105,15 @@ async def _erase(room: Room, step: Step, erasure: Erasure, clock: Callable[[], d
     return document
 
 
-async def _until_heard(room: Room, document: Document, clock: Callable[[], datetime]) -> None:
-    """Every store is read a second time only once every entrance knows the suppressions: what an entrance let in before
-    is then found, and nothing more is let in."""
+async def _until_settled(room: Room, document: Document, clock: Callable[[], datetime]) -> None:
+    """Every store is read a second time only once every entrance knows the suppressions and has ended what it let in
+    before: that is then found, and nothing more comes. The moment from which it counts stands in the document, so a run
+    that is resumed waits as long, and no longer.
+    """
     for step in room.steps:
         written = progress_of(document.data, step.store).finished
         if step.kind is Kind.SUPPRESS and written is not None:
-            left = HEARD_WITHIN_S - (clock() - datetime.fromisoformat(written)).total_seconds()
+            left = room.settled_s - (clock() - datetime.fromisoformat(written)).total_seconds()
             if left > 0:
                 await room.pause(left)
 

@@ -24,6 +24,9 @@ retailers a stack; more retailers are more stacks."""
 RETIRED_DELAYS = "GONDOLA_RETIRED_DELAYS"
 """Days of former contracts by retention class, as JSON: whoever writes events must know where older ones still lie."""
 
+LONGEST_REQUEST = "GONDOLA_LONGEST_REQUEST_S"
+"""Set on the laptop only: how many seconds the longest request of an entrance takes there, for whoever waits for it."""
+
 EMULATOR_HOSTS = {
     "bigtable": "BIGTABLE_EMULATOR_HOST",
     "pubsub": "PUBSUB_EMULATOR_HOST",

@@ -27,7 +27,11 @@ PAGE = 5000
 
 HEARD_WITHIN_S = FRESH_S + READ_WITHIN_S + 1.0
 """So long after a suppression is written, every entrance that reaches the store refuses. Events that an entrance had
-checked before may still be on their way: ingest answers within 25 s."""
+checked before may still be on their way."""
+
+LONGEST_REQUEST_S = 60.0
+"""How long such an event may be: Cloud Run cuts off ingest's requests after 30 s, those of cooling and decisioning
+after 60. A test holds it against their declarations."""
 
 OVERLAP = timedelta(seconds=60)
 """Documents are asked for again so long after they were noted: by then every one that was noted earlier can be read,

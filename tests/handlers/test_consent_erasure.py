@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.consent_erasure.chain import opened
@@ -32,7 +33,7 @@ from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow, Unavailab
 from layers.stores.collections import ERASURES, RECEIPT_HEADS, RECEIPTS, SUPPRESSIONS
 from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.pubsub.fake import FakePublisher
-from layers.stores.suppressions import HEARD_WITHIN_S, NOTED
+from layers.stores.suppressions import HEARD_WITHIN_S, LONGEST_REQUEST_S, NOTED
 from tests.handlers.asking import ask
 from tests.handlers.cold_facts import ColdFacts
 
@@ -198,12 +199,45 @@ async def test_the_receipts_are_verified_by_the_public_key_alone() -> None:
     assert receipt["due"] == "2026-12-22T12:00:00.000Z"
 
 
-async def test_the_stores_are_read_again_once_every_entrance_knows_the_suppressions() -> None:
+async def test_the_stores_are_read_again_once_nothing_from_before_is_on_its_way() -> None:
     office = await Office().filled()
     body = json.dumps({"retailer": "demo", "reference": "R-1", "customers": list(ERASED)}).encode()
     asked = ask("POST", "/v1/erasures", body, {"content-type": "application/json", **bearer(OFFICER)})
     assert (await answer(asked, office.room, lambda: NOW)).status_code == 202
-    assert office.waited == [HEARD_WITHIN_S]
+    assert office.waited == [HEARD_WITHIN_S + LONGEST_REQUEST_S]
+
+
+async def test_a_run_that_is_killed_while_it_waits_is_resumed_for_the_rest_of_the_wait() -> None:
+    office = await Office().filled()
+    body = json.dumps({"retailer": "demo", "reference": "R-1", "customers": list(ERASED)}).encode()
+
+    def asked() -> Request:
+        return ask("POST", "/v1/erasures", body, {"content-type": "application/json", **bearer(OFFICER)})
+
+    async def killed(seconds: float) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        await answer(asked(), replace(office.room, pause=killed), lambda: NOW)
+    told = body_of(await office.get(f"/v1/erasures/{erasure_id('demo', 'R-1')}"))
+    assert told["status"] == "running" and not any(store["verified"] for store in told["stores"])
+    assert (await answer(asked(), office.room, lambda: NOW + timedelta(seconds=20))).status_code == 202
+    assert office.waited == [office.room.settled_s - 20]
+
+
+async def test_what_an_entrance_had_let_in_before_and_stores_late_is_erased_before_the_receipt() -> None:
+    office = await Office().filled()
+
+    async def late(seconds: float) -> None:
+        if not office.waited:
+            await office.events.write([event(PSEUDONYM(ERASED[0]), "event-late")])
+        office.waited.append(seconds)
+
+    office.room = replace(office.room, pause=late)
+    told = body_of(await office.post())
+    events = body_of(await office.get(told["receipt_url"]))["stores"][0]
+    assert (told["status"], events["found"], events["remaining"]) == ("complete", 7, 0)
+    assert await office.residue(ERASED[0]) == 0
 
 
 async def test_a_signer_that_is_down_stops_it_before_the_receipt_and_nothing_is_done_twice() -> None:

@@ -11,11 +11,13 @@ from layers.declarations import (
     Documents,
     HotTable,
     Http,
+    Push,
     RetailerSecret,
     SigningKey,
     Topic,
     settings,
 )
+from layers.stores.suppressions import LONGEST_REQUEST_S
 
 
 def _services(looked: Any) -> dict[str, dict[str, Any]]:
@@ -180,3 +182,14 @@ def test_every_resource_names_its_project_and_its_api(looked: Any) -> None:
             assert resource["inputs"]["project"] == looked.stack.project, resource["urn"]
         if resource["urn"] not in apis:
             assert apis & set(resource["depends_on"]), resource["urn"]
+
+
+def test_an_erasure_waits_for_the_longest_request_that_may_bring_an_event_in(looked: Any) -> None:
+    """Feeds and reconciliation hand on to these; what else runs longer never writes an event or a fact of one."""
+    entrances = [
+        function
+        for function in looked.functions
+        if isinstance(function.trigger, Push) or (isinstance(function.trigger, Http) and function.trigger.public)
+    ]
+    assert {function.name for function in entrances} >= {"ingest", "cooling", "decisioning"}
+    assert max(function.scale.timeout_s for function in entrances) <= LONGEST_REQUEST_S

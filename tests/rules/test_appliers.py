@@ -204,6 +204,7 @@ class TestServices:
             "PUBSUB_EMULATOR_HOST": "127.0.0.1:1",
             "PORT": "4003",
             "PYTHONUNBUFFERED": "1",
+            "GONDOLA_LONGEST_REQUEST_S": "1",
         }
 
     def test_a_secret_without_a_version_is_refused(self) -> None:
