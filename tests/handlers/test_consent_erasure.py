@@ -391,7 +391,14 @@ async def test_a_kill_at_any_call_is_resumed_by_the_same_request(after: bool) ->
 
 
 def test_every_store_of_the_room_can_die() -> None:
-    assert set(STORES) == {field.name for field in fields(Room)} - {"registry", "keys", "steps", "topic", "pause"}
+    assert set(STORES) == {field.name for field in fields(Room)} - {
+        "registry",
+        "keys",
+        "steps",
+        "topic",
+        "pause",
+        "settled_s",
+    }
 
 
 async def test_a_store_that_is_down_stops_it_and_the_status_shows_how_far_it_came() -> None:

@@ -186,7 +186,7 @@ async def test_killed_at_any_change_of_any_store_the_next_run_ends_it(after: boo
         archive, left = await filled(), [calls]
         sound = archive.room
         stores = ("documents", "hot_events", "arrivals", "shopper_rows", "warehouse")
-        mortal = {name: Dying(getattr(sound, name), left, after, died) for name in stores}
+        mortal: dict[str, Any] = {name: Dying(getattr(sound, name), left, after, died) for name in stores}
         archive.room = replace(sound, batch=1, **mortal)
         try:
             await archive.fire()
