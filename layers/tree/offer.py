@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-MAX_OFFERS = 12
-"""Of one shopper, alternatives that were not drawn included: about 3 kB of the row."""
+MAX_OFFERS = 15
+"""Of one shopper, alternatives that were not drawn included: about 5 kB of the row."""
 
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Money = Annotated[float, Meta(ge=0)]
