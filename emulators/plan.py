@@ -86,6 +86,9 @@ VERDICTS: dict[str, Verdict] = {
     "gcp:logging/metric:Metric": NotEmulated(
         "nobody collects a laptop's logs; tests/handlers checks that a function writes the lines that it measures"
     ),
+    "gcp:logging/projectExclusion:ProjectExclusion": NotEmulated(
+        "nobody logs a laptop's requests; tests/infra checks that the public services are named in it"
+    ),
     "gcp:monitoring/alertPolicy:AlertPolicy": NotEmulated(
         "nobody is on call for a laptop; logs are in the state folder"
     ),

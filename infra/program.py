@@ -29,6 +29,7 @@ from infra.configuration import InvalidConfiguration, Stack
 from infra.declared import needs
 from infra.identities import identities
 from infra.images import build, images
+from infra.request_logs import request_logs
 from infra.stores import bigquery, bigtable, firestore
 from layers.declarations import Calls, Function, Http, Schedule
 from layers.stores.tables import hot_tables
@@ -96,6 +97,7 @@ def provision(root: Path) -> None:
         measures.measures(stack, on, function)
         for name, dead in _call(stack, on, function, service, who, topics).items():
             alerts.dead_letter(stack, on, name, dead)
+    request_logs(stack, on, functions)
     _grant_calls(stack, on, functions, made, who)
     pulumi.export("addresses", addresses)
 

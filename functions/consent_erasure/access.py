@@ -30,7 +30,7 @@ from functions.consent_erasure.telling import (
 )
 from layers.events.record import CorruptRecord, decode_record, read_row_key
 from layers.facts import DECISIONS, TABLES, Table
-from layers.privacy.suppression import last_erased, suppression_id
+from layers.privacy.suppression import digest, digest_prefix, last_erased, suppression_id
 from layers.retailers import Retailer
 from layers.shell.log import failure
 from layers.stores.bigquery.port import Parameter
@@ -255,7 +255,10 @@ async def _facts(room: Room, table: Table, subject: Subject) -> AsyncIterator[li
     if subject.erased is not None:
         after = max(after, subject.erased)
     sql = facts_sql(room.warehouse.full_name(retailer.dataset), table)
-    parameters: dict[str, Parameter] = {"shopper": subject.shopper}
+    parameters: dict[str, Parameter] = {
+        "prefix": digest_prefix(retailer.id),
+        "shopper": digest(retailer.id, subject.shopper),
+    }
     if "@after" in sql:
         parameters["after"] = after
     pages = await asyncio.to_thread(room.warehouse.pages, sql, parameters, _PAGE_ROWS)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from functions.consent_erasure.room import Room
-from functions.consent_erasure.rules import Kind, Step, count_sql, delete_sql
+from functions.consent_erasure.rules import Kind, Step, binding, count_sql, delete_sql
 from layers.facts import Table
 from layers.privacy.suppression import suppression_id
 from layers.retailers import Retailer
@@ -177,14 +177,15 @@ class _Facts:
     def _dataset(self) -> str:
         return self.room.warehouse.full_name(self.erasure.retailer.dataset)
 
+    def _binding(self) -> dict[str, str | list[str]]:
+        return binding(self.erasure.retailer.id, self.erasure.shoppers)
+
     def _count(self) -> Did:
-        parameters = {"shoppers": self.erasure.shoppers}
-        job = self.room.warehouse.job(count_sql(self._dataset(), self.table), parameters)
+        job = self.room.warehouse.job(count_sql(self._dataset(), self.table), self._binding())
         return Did(int(job.rows[0]["found"]), job.id)
 
     def _erase(self) -> Did:
-        parameters = {"shoppers": self.erasure.shoppers}
-        job = self.room.warehouse.job(delete_sql(self._dataset(), self.table), parameters)
+        job = self.room.warehouse.job(delete_sql(self._dataset(), self.table), self._binding())
         return Did(job.changed, job.id)
 
 

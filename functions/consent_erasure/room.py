@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from functions.consent_erasure.function import RECEIPTS
-from functions.consent_erasure.rules import Step, steps
+from functions.consent_erasure.rules import Step, others, steps
 from layers.declarations import SecretKind, settings
 from layers.declarations.settings import Settings
 from layers.facts import TABLES
@@ -50,6 +50,11 @@ def declared_steps(registry: Registry) -> tuple[Step, ...]:
     NoStep: a declared store may hold a shopper and has no step; the function must not start.
     """
     return steps(hot_tables(registry), TABLES, COLLECTIONS)
+
+
+def declared_others(registry: Registry) -> tuple[tuple[str, str], ...]:
+    """The stores without a step: by their declaration no shopper stands in them."""
+    return others(hot_tables(registry), TABLES, COLLECTIONS)
 
 
 async def make() -> Room:

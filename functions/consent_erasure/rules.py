@@ -23,6 +23,7 @@ from msgspec import Meta
 from layers.events.envelope import CustomerId
 from layers.events.refusal import UNREADABLE, describe, fields_of
 from layers.facts import Table
+from layers.privacy.suppression import digest, digest_prefix, digest_sql
 from layers.stores.collections import ERASURES, RECEIPTS, SUPPRESSIONS, Collection
 from layers.stores.tables import ARRIVALS, EVENTS, SHOPPERS, HotTableSpec
 
@@ -150,6 +151,16 @@ def steps(hot: Iterable[HotTableSpec], tables: Iterable[Table], collections: Ite
     return tuple(sorted(found, key=lambda step: _ORDER.index(step.kind)))
 
 
+def others(
+    hot: Iterable[HotTableSpec], tables: Iterable[Table], collections: Iterable[Collection]
+) -> tuple[tuple[str, str], ...]:
+    """The declared stores that need no step, and what each holds, so that a receipt leaves none out."""
+    found = [(f"bigtable:{spec.name}", spec.row_key) for spec in hot if not spec.holds_shoppers]
+    found += [(f"bigquery:{table.stored_as}", table.meaning) for table in tables if not table.holds_shoppers]
+    found += [(f"firestore:{each.name}", each.meaning) for each in collections if not each.holds_shoppers]
+    return tuple(found)
+
+
 def _kind(known: Mapping[Any, Kind], store: Any, what: str) -> Kind:
     if store not in known:
         raise NoStep(
@@ -159,15 +170,26 @@ def _kind(known: Mapping[Any, Kind], store: Any, what: str) -> Kind:
     return known[store]
 
 
+_THEIRS = f"{digest_sql('shopper')} IN UNNEST(@shoppers)"
+
+
 def count_sql(dataset: str, table: Table) -> str:
     """Args:
     dataset: `project.dataset`.
     """
-    return f"SELECT COUNT(*) AS found FROM `{dataset}.{table.stored_as}` WHERE shopper IN UNNEST(@shoppers)"
+    return f"SELECT COUNT(*) AS found FROM `{dataset}.{table.stored_as}` WHERE {_THEIRS}"
 
 
 def delete_sql(dataset: str, table: Table) -> str:
-    return f"DELETE FROM `{dataset}.{table.stored_as}` WHERE shopper IN UNNEST(@shoppers)"
+    return f"DELETE FROM `{dataset}.{table.stored_as}` WHERE {_THEIRS}"
+
+
+def binding(retailer_id: str, shoppers: Iterable[str]) -> dict[str, str | list[str]]:
+    """What both are bound with: digests, which stand in the suppressions too."""
+    return {
+        "prefix": digest_prefix(retailer_id),
+        "shoppers": [digest(retailer_id, shopper) for shopper in shoppers],
+    }
 
 
 def text_of(moment: datetime) -> str:

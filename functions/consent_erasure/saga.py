@@ -12,7 +12,7 @@ from typing import Any
 
 from functions.consent_erasure.erasers import Erasure, eraser
 from functions.consent_erasure.receipt import receipt
-from functions.consent_erasure.room import Room
+from functions.consent_erasure.room import Room, declared_others
 from functions.consent_erasure.rules import (
     COMPLETE,
     INCOMPLETE,
@@ -133,7 +133,8 @@ async def _complete(room: Room, erasure: Erasure, customers: Sequence[str], fini
     newest = await _newest(room, erasure.id)
     if newest.data["status"] == COMPLETE:
         return newest
-    made = receipt(erasure.id, newest.data, room.steps, codes, kept_until, finished)
+    rest = declared_others(room.registry)
+    made = receipt(erasure.id, newest.data, room.steps, codes, kept_until, finished, rest)
     place = await append(room.documents, room.signer, erasure.retailer.id, erasure.id, made)
 
     def closed(data: dict[str, Any]) -> dict[str, Any]:

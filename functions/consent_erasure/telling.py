@@ -16,6 +16,7 @@ import msgspec
 from functions.consent_erasure.rules import text_of
 from layers.events.meaning import ENVELOPE, EVENT
 from layers.facts import DECISIONS, Table
+from layers.privacy.suppression import digest_sql
 from layers.retailers import Retailer, RetentionClass
 from layers.retailers.reasons import REASONS
 from layers.stores.collections import Collection
@@ -275,7 +276,7 @@ def _facts(table: Table) -> Told:
 
 
 def facts_sql(dataset: str, table: Table) -> str:
-    """A shopper's rows, each once, in the order of time.
+    """A shopper's rows, each once, in the order of time; `@shopper` is a digest, as in erasure.
 
     Args:
         dataset: `project.dataset`.
@@ -284,7 +285,8 @@ def facts_sql(dataset: str, table: Table) -> str:
     columns = ", ".join(f"`{name}`" for name in names)
     order = ", ".join(f"`{name}`" for name in ("at", "event_id", "position") if name in names) or "1"
     after = " AND `at` > @after" if "at" in names else ""
-    return f"SELECT {columns} FROM `{dataset}.{table.name}` WHERE shopper = @shopper{after} ORDER BY {order}"
+    theirs = f"{digest_sql('shopper')} = @shopper{after}"
+    return f"SELECT {columns} FROM `{dataset}.{table.name}` WHERE {theirs} ORDER BY {order}"
 
 
 _MEANING = {variable.name: variable.meaning for variable in VARIABLES}

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from layers.events.model import ConsentChanged
 from layers.events.record import CorruptRecord, decode_record, milliseconds
 from layers.facts import Table
-from layers.privacy.suppression import DIGITS, digest, digest_prefix, last_erased
+from layers.privacy.suppression import DIGITS, digest, digest_prefix, digest_sql, last_erased
 from layers.stores.bigtable.port import ShopperRow
 from layers.stores.firestore.port import Document
 from layers.tree.parameters import InvalidParameters, decode_parameters
@@ -57,7 +57,7 @@ def _where(name: str) -> str:
     # A text of digests and times, as reconciliation's: an array of as many took the emulator fifty times as long.
     return (
         f"FROM `{name}` AS t WHERE EXISTS (SELECT 1 FROM UNNEST(SPLIT(@erased, ',')) AS each"
-        f" WHERE SUBSTR(each, 1, {DIGITS}) = SUBSTR(TO_HEX(SHA256(CONCAT(@prefix, t.shopper))), 1, {DIGITS})"
+        f" WHERE SUBSTR(each, 1, {DIGITS}) = {digest_sql('t.shopper')}"
         f" AND UNIX_MILLIS(t.`at`) <= CAST(SUBSTR(each, {DIGITS + 1}) AS INT64))"
     )
 

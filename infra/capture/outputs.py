@@ -87,6 +87,7 @@ _ANSWERS: dict[str, Callable[[str, Outputs], tuple[str, Outputs]]] = {
         lambda i: f"{_project(i)}/databases/{i['database']}/collectionGroups/{i['collection']}/fields/{i['field']}"
     ),
     "gcp:logging/metric:Metric": _same(lambda i: f"{_project(i)}/metrics/{i['name']}"),
+    "gcp:logging/projectExclusion:ProjectExclusion": _same(lambda i: f"{_project(i)}/exclusions/{i['name']}"),
     "gcp:monitoring/alertPolicy:AlertPolicy": lambda name, i: (
         f"{_project(i)}/alertPolicies/{_number(name)}",
         {"name": f"{_project(i)}/alertPolicies/{_number(name)}"},

@@ -43,6 +43,15 @@ def digest(retailer_id: str, shopper: str) -> str:
     return sha256(f"{digest_prefix(retailer_id)}{shopper}".encode()).hexdigest()[:DIGITS]
 
 
+def digest_sql(column: str) -> str:
+    """The same in BigQuery, of a column of pseudonyms; the parameter `prefix` is `digest_prefix`.
+
+    BigQuery keeps each statement's parameters for half a year (`layers.stores.lingering`), out of reach of any erasure:
+    so no statement names a pseudonym.
+    """
+    return f"SUBSTR(TO_HEX(SHA256(CONCAT(@prefix, {column}))), 1, {DIGITS})"
+
+
 def digest_prefix(retailer_id: str) -> str:
     """What is hashed before the pseudonym; for who must say it in SQL."""
     return f"gondola/suppression/1\n{retailer_id}\n"

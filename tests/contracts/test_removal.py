@@ -19,7 +19,7 @@ from google.cloud import bigquery
 from functions.consent_erasure import handler as erasure
 from functions.consent_erasure.room import Room as ErasureRoom
 from functions.consent_erasure.room import declared_steps
-from functions.consent_erasure.rules import count_sql, delete_sql
+from functions.consent_erasure.rules import binding, count_sql, delete_sql
 from functions.retention_purge import handler as purge
 from functions.retention_purge import rules as purge_rules
 from functions.retention_purge import suppressed
@@ -117,7 +117,7 @@ def test_bigquery_and_the_fake_understand_the_same_statements(warehouse: BigQuer
     said: list[list[Any]] = []
     for store in (warehouse, fake):
         full = store.full_name(shop.dataset)
-        shoppers = {"shoppers": ("01" + "a" * 32, "01" + "z" * 32)}
+        shoppers = binding(shop.id, ("01" + "a" * 32, "01" + "z" * 32))
         edge = {"cutoff": NOW - timedelta(days=10)}
         said.append(
             [

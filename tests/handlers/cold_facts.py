@@ -13,10 +13,11 @@ from typing import Any
 
 from layers.events.record import milliseconds
 from layers.facts import Table
+from layers.privacy.suppression import DIGITS, digest_sql
 from layers.stores.bigquery.port import Job, Parameter, Row, Unavailable
 
 _FROM = r"FROM `contract\.(\w+)\.(\w+)`"
-_SHOPPERS = re.compile(_FROM + r" WHERE shopper IN UNNEST\(@shoppers\)$")
+_SHOPPERS = re.compile(_FROM + f" WHERE {re.escape(digest_sql('shopper'))} IN UNNEST" + r"\(@shoppers\)$")
 _CUTOFF = re.compile(_FROM + r" WHERE `at` < @cutoff$")
 _INACTIVE = re.compile(
     _FROM + r" AS t WHERE t\.`at` < @since AND t\.shopper NOT IN \(SELECT n\.shopper FROM \((.*)\) AS n\)$"
@@ -25,15 +26,21 @@ _ERASED = re.compile(_FROM + r" AS t WHERE EXISTS \(SELECT 1 FROM UNNEST\(SPLIT\
 _ALL = re.compile(_FROM + r"$")
 
 
+def _digest(prefix: str, shopper: str) -> str:
+    return sha256((prefix + shopper).encode()).hexdigest()[:DIGITS]
+
+
 class ColdFacts:
     """Attributes:
     tables: rows by (dataset, stored name); a statement about a table that is not there fails. down: as the others'.
+    job_history: what BigQuery keeps of each statement, its parameters among it.
     """
 
     def __init__(self, dataset: str, tables: Sequence[Table]) -> None:
         self.tables: dict[tuple[str, str], list[dict[str, Any]]] = {(dataset, t.stored_as): [] for t in tables}
         self.down = False
         self.jobs = 0
+        self.job_history: list[str] = []
 
     def full_name(self, dataset: str) -> str:
         return f"contract.{dataset}"
@@ -53,9 +60,10 @@ class ColdFacts:
         if self.down:
             raise Unavailable("the fake is down")
         given: Mapping[str, Any] = parameters or {}
+        self.job_history.append(f"{sql} {given}")
         if match := _SHOPPERS.search(sql):
             shoppers = set(given["shoppers"])
-            return self.tables[match[1], match[2]], lambda row: row["shopper"] in shoppers
+            return self.tables[match[1], match[2]], lambda row: _digest(given["prefix"], row["shopper"]) in shoppers
         if match := _CUTOFF.search(sql):
             cutoff: datetime = given["cutoff"]
             return self.tables[match[1], match[2]], lambda row: row["at"] < cutoff
@@ -69,7 +77,7 @@ class ColdFacts:
             prefix: str = given["prefix"]
 
             def erased(row: dict[str, Any]) -> bool:
-                name = sha256((prefix + row["shopper"]).encode()).hexdigest()[:32]
+                name = _digest(prefix, row["shopper"])
                 return name in until and milliseconds(row["at"]) <= until[name]
 
             return self.tables[match[1], match[2]], erased

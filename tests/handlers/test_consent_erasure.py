@@ -124,7 +124,9 @@ class Office:
         hot = [key for key in (*self.events.rows, *self.rows.rows) if shopper.encode() in key]
         hot += [key for key, columns in self.arrivals.rows.items() if shopper.encode() in columns]
         cold = [row for rows in self.facts.tables.values() for row in rows if row["shopper"] == shopper]
-        return len(hot) + len(cold) + documents.count(shopper) + documents.count(customer)
+        asked = " ".join(self.facts.job_history)
+        kept = sum(text.count(name) for text in (documents, asked) for name in (shopper, customer))
+        return len(hot) + len(cold) + kept
 
 
 def event(shopper: str, id: str) -> HotEvent:

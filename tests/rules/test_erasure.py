@@ -20,6 +20,7 @@ from functions.consent_erasure.rules import (
     NoStep,
     Progress,
     erasure_id,
+    others,
     progress_of,
     read_request,
     steps,
@@ -235,7 +236,8 @@ class TestReceipt:
         return document
 
     def made(self, document: dict[str, object]) -> dict[str, object]:
-        return receipt("e" * 32, document, steps(*DECLARED), ["f" * 32], NOW + timedelta(days=1095), NOW)
+        kept_until = NOW + timedelta(days=1095)
+        return receipt("e" * 32, document, steps(*DECLARED), ["f" * 32], kept_until, NOW, others(*DECLARED))
 
     def test_is_never_made_while_something_is_left(self) -> None:
         with pytest.raises(ValueError, match="no receipt"):
@@ -247,6 +249,12 @@ class TestReceipt:
         made = json.loads(json.dumps(self.made(self.document())))
         named = [store["store"] for store in made["stores"] + made["kept"]]
         assert sorted(named) == sorted(step.store for step in steps(*DECLARED))
+        named += [each["store"] for each in made["without_shoppers"]]
+        hot, tables, collections = DECLARED
+        every = [f"bigtable:{spec.name}" for spec in hot] + [f"bigquery:{table.stored_as}" for table in tables]
+        every += [f"firestore:{collection.name}" for collection in collections]
+        assert sorted(named) == sorted(every)
+        assert {"firestore:feed_files", "firestore:quarantine", "bigquery:products"} <= set(named)
         assert all(store["found"] == store["deleted"] == 3 and store["remaining"] == 0 for store in made["stores"])
 
     def test_tells_residual_windows_with_dates(self) -> None:
@@ -257,6 +265,8 @@ class TestReceipt:
             ("bigtable", "2026-11-29"),
             ("bigquery", "2026-11-24"),
             ("bigquery", "2026-12-01"),
+            ("bigquery results", "2026-11-23"),
+            ("bigquery jobs", "2027-05-21"),
             ("firestore (default)", "2026-11-29"),
             ("pubsub", "2026-11-29"),
             ("pubsub dead letters", "2026-12-23"),

@@ -32,6 +32,7 @@ from layers.events.meaning import ENVELOPE, EVENT
 from layers.events.model import EVENT_TYPES, ConsentChanged, Purposes
 from layers.events.record import Record
 from layers.facts import TABLES, Column, ColumnType, Table
+from layers.privacy.suppression import digest_sql
 from layers.retailers import AbsentConsent, Retailer, RetentionClass
 from layers.stores.collections import COLLECTIONS, Collection
 from layers.stores.tables import HotTableSpec, hot_tables
@@ -86,13 +87,16 @@ class TestStores:
         told = stores(hot, (*tables, bags), collections)
         found = next(one for one in told if one.store == "bigquery:bags")
         assert found.fields == {"colour": "of the bag"}
-        assert facts_sql("p.d", bags) == "SELECT `colour` FROM `p.d.bags` WHERE shopper = @shopper ORDER BY 1"
+        assert (
+            facts_sql("p.d", bags)
+            == f"SELECT `colour` FROM `p.d.bags` WHERE {digest_sql('shopper')} = @shopper ORDER BY 1"
+        )
 
     def test_facts_are_read_through_the_view_that_counts_each_row_once(self) -> None:
         for table in TABLES:
             if table.holds_shoppers:
                 sql = facts_sql("p.d", table)
-                assert f"FROM `p.d.{table.name}` WHERE shopper = @shopper AND `at` > @after" in sql
+                assert f"FROM `p.d.{table.name}` WHERE {digest_sql('shopper')} = @shopper AND `at` > @after" in sql
                 assert sql.endswith("ORDER BY `at`, `event_id`, `position`")
                 assert "shopper" not in columns_told(table)
 
