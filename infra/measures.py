@@ -17,6 +17,12 @@ from layers.declarations import Alarm, Function, Measure
 SETTLES_S = 600
 """Lines reach a metric within minutes; an alarm that looks at less would miss what comes late."""
 
+_ABSENCE_S = 84_600
+"""A condition of absence looks back for 23.5 hours at most («Create metric-absence alerting policies»), so it would
+fire every day on what happens once a day."""
+
+_RETEST_S = 1800
+
 
 def measures(stack: Stack, on: Apis, function: Function) -> None:
     """The function's metrics, and the alerts that stand on them."""
@@ -68,7 +74,7 @@ def _alert(stack: Stack, on: Apis, function: Function, alarm: Alarm, metric: Any
         combiner="OR",
         enabled=True,
         severity=alarm.severity.value,
-        conditions=[_silence(alarm, metric) if alarm.silent_s else _lines(alarm, metric)],
+        conditions=[_condition(alarm, metric)],
         documentation=gcp.monitoring.AlertPolicyDocumentationArgs(mime_type="text/markdown", content=alarm.remedy),
         notification_channels=list(stack.notification_channels),
         # Monitoring refuses an alert on a metric that does not exist yet.
@@ -81,6 +87,33 @@ def _filter(alarm: Alarm, metric: Any) -> Any:
     only = f" AND metric.labels.{alarm.label}=one_of({among})" if alarm.label else ""
     return metric.name.apply(
         lambda name: f'resource.type="cloud_run_revision" AND metric.type="logging.googleapis.com/user/{name}"{only}'
+    )
+
+
+def _condition(alarm: Alarm, metric: Any) -> Any:
+    if not alarm.silent_s:
+        return _lines(alarm, metric)
+    return _silence(alarm, metric) if alarm.silent_s <= _ABSENCE_S else _too_few(alarm, metric)
+
+
+def _too_few(alarm: Alarm, metric: Any) -> Any:
+    """Less than one line in all of the time, where no data at all is too few as well."""
+    return gcp.monitoring.AlertPolicyConditionArgs(
+        display_name=alarm.says,
+        condition_threshold=gcp.monitoring.AlertPolicyConditionConditionThresholdArgs(
+            filter=_filter(alarm, metric),
+            comparison="COMPARISON_LT",
+            threshold_value=1,
+            duration=f"{_RETEST_S}s",
+            evaluation_missing_data="EVALUATION_MISSING_DATA_ACTIVE",
+            aggregations=[
+                gcp.monitoring.AlertPolicyConditionConditionThresholdAggregationArgs(
+                    alignment_period=f"{alarm.silent_s}s",
+                    per_series_aligner="ALIGN_DELTA",
+                    cross_series_reducer="REDUCE_SUM",
+                )
+            ],
+        ),
     )
 
 

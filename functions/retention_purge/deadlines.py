@@ -20,6 +20,10 @@ OPEN = ("running", "incomplete")
 LINE = "erasure without a receipt"
 """The message of the log line that each such request leaves."""
 
+CHECKED = "erasure deadlines checked"
+"""The message of the line that every check leaves: an alarm listens for its absence, since a check that never runs
+warns nobody."""
+
 
 async def tell(documents: Documents, now: datetime) -> dict[str, int]:
     """Logs each open request that is due soon or overdue; how many there are of each urgency."""
@@ -30,6 +34,7 @@ async def tell(documents: Documents, now: datetime) -> dict[str, int]:
             found[how.value] += 1
             if how is not Urgency.IN_TIME:
                 _log(document.id, document.data, how, now)
+    log("INFO", CHECKED, in_time=found[Urgency.IN_TIME], soon=found[Urgency.SOON], overdue=found[Urgency.OVERDUE])
     return found
 
 

@@ -26,7 +26,10 @@ FUNCTION = Function(
         Documents(Access.WRITE),
     ),
     scale=Scale(max_instances=1, memory="1Gi", timeout_s=1800),
-    measures=(Measure("late_erasures", "erasure without a receipt", labels=("retailer", "urgency")),),
+    measures=(
+        Measure("late_erasures", "erasure without a receipt", labels=("retailer", "urgency")),
+        Measure("deadline_checks", "erasure deadlines checked"),
+    ),
     alarms=(
         Alarm(
             "erasure-soon",
@@ -48,6 +51,16 @@ FUNCTION = Function(
             "request again at once, as for one that is due soon.",
             label="urgency",
             among=("overdue",),
+        ),
+        Alarm(
+            "deadlines-unwatched",
+            "deadline_checks",
+            Severity.ERROR,
+            "nobody has checked the deadlines of erasures since yesterday",
+            "The nightly run of retention_purge did not happen, or broke off before its first step: an erasure may "
+            "become overdue unheard, and nothing is purged. Look at the Cloud Scheduler job `retention-purge` (is it "
+            "paused, was its call refused?) and at the function's log, and fire the job; its runs may be repeated.",
+            silent_s=25 * 3600,
         ),
     ),
     bases=(LegalBasis.OBLIGATION,),

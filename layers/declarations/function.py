@@ -145,6 +145,10 @@ class Measure:
     labels: tuple[str, ...] = ()
 
 
+LONGEST_SILENCE_S = 90_000
+"""25 hours: as far as an alert of Cloud Monitoring looks back."""
+
+
 class Severity(StrEnum):
     """Of an alarm, as Cloud Monitoring spells it."""
 
@@ -161,7 +165,7 @@ class Alarm:
         name: unique in the function. measure: one that counts lines. says: what is wrong, for the title.
         remedy: what whoever is woken does about it.
         label, among: fires on lines whose `label` is one of `among`; without, on every line.
-        silent_s: fires when no line came for so long instead.
+        silent_s: fires when no line came for so long instead; at most `LONGEST_SILENCE_S`.
     """
 
     name: str
@@ -238,10 +242,11 @@ class Function:
             raise ValueError(f"{self.name}: two measures or two alarms share a name; give each its own")
         for alarm in self.alarms:
             measure = measures.get(alarm.measure)
-            if measure is None or measure.number or (alarm.label and alarm.label not in measure.labels):
+            deaf = measure is None or measure.number or (alarm.label and alarm.label not in measure.labels)
+            if deaf or alarm.silent_s > LONGEST_SILENCE_S:
                 raise ValueError(
                     f"{self.name}: alarm {alarm.name!r} would never fire; it needs a measure of the function that "
-                    "counts lines, and a label that this measure has"
+                    "counts lines, a label that this measure has, and a silence of 25 hours at most"
                 )
 
     @property

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.retention_purge.deadlines import LINE, OPEN, tell
+from functions.retention_purge.deadlines import CHECKED, LINE, OPEN, tell
 from functions.retention_purge.function import FUNCTION
 from layers.privacy.deadline import WARN_BEFORE, Urgency, due, urgency
 from layers.stores.collections import ERASURES
@@ -59,7 +59,8 @@ async def filled() -> FakeDocuments:
 
 async def test_who_is_late_is_told_of_and_nobody_else(capsys: pytest.CaptureFixture[str]) -> None:
     assert await tell(await filled(), NOW) == {"in time": 1, "soon": 1, "overdue": 1}
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    *lines, last = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (last["message"], last["in_time"], last["soon"], last["overdue"]) == (CHECKED, 1, 1, 1)
     assert [(each["severity"], each["urgency"], each["days_left"]) for each in lines] == [
         ("WARNING", "soon", 6),
         ("ERROR", "overdue", -1),
@@ -70,6 +71,13 @@ async def test_who_is_late_is_told_of_and_nobody_else(capsys: pytest.CaptureFixt
         (Urgency.SOON.value,),
         (Urgency.OVERDUE.value,),
     }
+
+
+async def test_every_check_is_counted_and_its_absence_is_heard(capsys: pytest.CaptureFixture[str]) -> None:
+    await tell(FakeDocuments(), NOW)
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (measure,) = [measure for measure in FUNCTION.measures if measure.message == line["message"]]
+    assert [alarm.silent_s for alarm in FUNCTION.alarms if alarm.measure == measure.name] == [25 * 3600]
 
 
 async def test_the_nightly_run_tells_of_them() -> None:

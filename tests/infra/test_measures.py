@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from layers.declarations import Alarm, Function, Measure, Schedule, Severity
+from layers.declarations import Alarm, Function, Http, Measure, Schedule, Severity
 
 
 def _metrics(looked: Any) -> dict[str, dict[str, Any]]:
@@ -39,7 +39,8 @@ def test_an_alert_an_alarm_on_a_metric_that_exists(looked: Any) -> None:
         resource = alerts[f"Gondola: {alarm.says}"]
         made = resource["inputs"]
         (condition,) = made["conditions"]
-        held = condition["conditionAbsent" if alarm.silent_s else "conditionThreshold"]
+        absent = 0 < alarm.silent_s <= 84_600  # Monitoring looks back for 23 and a half hours at most
+        held = condition["conditionAbsent" if absent else "conditionThreshold"]
         name = f"{function.service}/{alarm.measure}"
         assert f'metric.type="logging.googleapis.com/user/{name}"' in held["filter"]
         assert metrics[name] in resource["depends_on"], "Monitoring refuses an alert on a metric that is not there"
@@ -49,9 +50,12 @@ def test_an_alert_an_alarm_on_a_metric_that_exists(looked: Any) -> None:
             assert f'"{value}"' in held["filter"]
         # Each revision of a service is a series of its own: taken singly, an old one would be silent for ever.
         assert held["aggregations"][0]["crossSeriesReducer"] == "REDUCE_SUM"
-        if alarm.silent_s:
+        if absent:
             assert held["duration"] == f"{alarm.silent_s}s" and alarm.silent_s % 60 == 0
-            assert alarm.silent_s <= 84_600, "Monitoring looks back for 23 and a half hours at most"
+        elif alarm.silent_s:
+            assert (held["comparison"], held["thresholdValue"]) == ("COMPARISON_LT", 1)
+            assert held["aggregations"][0]["alignmentPeriod"] == f"{alarm.silent_s}s"
+            assert held["evaluationMissingData"] == "EVALUATION_MISSING_DATA_ACTIVE" and held["duration"] != "0s"
 
 
 def test_reconciliation_is_heard_when_something_is_missing_stays_missing_or_nobody_looks(dev: Any) -> None:
@@ -62,6 +66,16 @@ def test_reconciliation_is_heard_when_something_is_missing_stays_missing_or_nobo
         "silent": (),
     }
     assert {measure.number for measure in function.measures} >= {"stored", "cooled", "missing", "dispatched"}
+
+
+def test_what_runs_once_a_day_is_missed_after_a_day_and_an_hour(dev: Any) -> None:
+    """Where a function counts its daily runs, an alarm waits for longer than a day, or it would fire every day."""
+    for function in dev.functions:
+        cron = function.trigger.cron.split() if isinstance(function.trigger, Schedule) else []
+        if cron and all(part.isdigit() for part in cron[:2]):
+            assert all(not alarm.silent_s or alarm.silent_s > 86_400 for alarm in function.alarms), function.name
+    (purge,) = [f for f in dev.functions if f.name == "retention_purge"]
+    assert [alarm.name for alarm in purge.alarms if alarm.silent_s] == ["deadlines-unwatched"]
 
 
 def _function(measures: tuple[Measure, ...], *alarms: Alarm) -> Function:
@@ -78,6 +92,7 @@ ALARM = Alarm("bad", "lines", Severity.ERROR, "", "", "status", ("bad",))
         ((NUMBERS,), (ALARM,)),
         ((LINES, NUMBERS), (Alarm("bad", "numbers", Severity.ERROR, "", ""),)),
         ((LINES,), (Alarm("bad", "lines", Severity.ERROR, "", "", "retailer", ("demo",)),)),
+        ((LINES,), (Alarm("bad", "lines", Severity.ERROR, "", "", silent_s=90_060),)),
     ],
 )
 def test_an_alarm_that_could_never_fire_is_refused(measures: tuple[Measure, ...], alarms: tuple[Alarm, ...]) -> None:
@@ -91,3 +106,13 @@ def test_names_are_unique_in_a_function() -> None:
         _function((LINES, LINES))
     with pytest.raises(ValueError, match="share a name"):
         _function((LINES,), ALARM, ALARM)
+
+
+def test_what_browsers_send_is_not_logged_by_cloud_run(looked: Any) -> None:
+    """Network addresses, sessions and events, for thirty days and out of any erasure's reach."""
+    (made,) = looked.inputs("projectExclusion:ProjectExclusion")
+    public = {f.service for f in looked.functions if isinstance(f.trigger, Http) and f.trigger.public}
+    assert public >= {"ingest", "experiences"} and made["disabled"] is False
+    named = made["filter"].partition("service_name=(")[2].partition(")")[0]
+    assert {name.strip('"') for name in named.split(" OR ")} == public
+    assert made["filter"].endswith('AND log_id("run.googleapis.com/requests")')
