@@ -11,7 +11,18 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TypeVar
 
-from layers.declarations import Calls, Dataset, Documents, Function, HotTable, Http, Push, RetailerSecret, Topic
+from layers.declarations import (
+    Calls,
+    Dataset,
+    DeadLetters,
+    Documents,
+    Function,
+    HotTable,
+    Http,
+    Push,
+    RetailerSecret,
+    Topic,
+)
 
 DATABASES = ("(default)", "rewards")
 """The Firestore databases. `rewards` holds contact details, under accounts that can read no other store."""
@@ -65,6 +76,7 @@ def _check_apart(function: Function) -> None:
     others = [
         *needs(function, HotTable),
         *needs(function, Dataset),
+        *needs(function, DeadLetters),
         *needs(function, RetailerSecret),
         *(databases - {APART}),
     ]

@@ -18,6 +18,7 @@ from infra.retailer_secrets import Secret, Secrets
 from layers.declarations import (
     Access,
     Calls,
+    DeadLetters,
     Documents,
     Function,
     HotTable,
@@ -34,13 +35,16 @@ ASGI = {"FUNCTION_USE_ASGI": "true"}
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Full names of what exists, by the name a need says; addresses of services by function."""
+    """Full names of what exists, by the name a need says; addresses of services by function; all dead letters as the
+    value that names them.
+    """
 
     tables: Mapping[str, pulumi.Output[str]]
     topics: Mapping[str, pulumi.Output[str]]
     databases: Mapping[str, pulumi.Output[str]]
     keys: Mapping[str, pulumi.Output[str]]
     addresses: Mapping[str, pulumi.Output[str]]
+    dead_letters: pulumi.Output[str]
 
 
 def values(stack: Stack, function: Function, made: Made) -> dict[str, pulumi.Input[str]]:
@@ -51,6 +55,8 @@ def values(stack: Stack, function: Function, made: Made) -> dict[str, pulumi.Inp
         found[settings.RETIRED_DELAYS] = msgspec.json.encode(stack.retired_delays, order="sorted").decode()
     found |= {settings.hot_table(need.name): made.tables[need.name] for need in needs(function, HotTable)}
     found |= {settings.topic(need.name): made.topics[need.name] for need in needs(function, Topic)}
+    if needs(function, DeadLetters):
+        found[settings.DEAD_LETTERS] = made.dead_letters
     found |= {settings.documents(need.database): made.databases[need.database] for need in needs(function, Documents)}
     found |= {settings.signing_key(need.name): made.keys[need.name] for need in needs(function, SigningKey)}
     found |= {settings.url(need.function): made.addresses[need.function] for need in needs(function, Calls)}

@@ -57,6 +57,9 @@ def provision(root: Path) -> None:
     held = retailer_secrets.secrets(stack, on)
     keys = signing_keys.signing_keys(stack, on, functions)
     topics = messaging.topics(stack, on, functions)
+    dead = messaging.dead_letters(stack, on, functions)
+    for name, each in dead.items():
+        alerts.dead_letter(stack, on, name, each.kept)
     stored = images(stack, on, who.builds)
 
     addresses: dict[str, pulumi.Output[str]] = {}
@@ -70,6 +73,7 @@ def provision(root: Path) -> None:
             *retailer_secrets.grants(stack, on, held, function, member),
             *signing_keys.grants(on, keys, function, member),
             *messaging.publishers(stack, on, topics, function, member),
+            *messaging.sweepers(stack, on, dead, function, member),
         ]
         archive = services.archive_object(on, stored.bucket, built[function.name])
         known = environment.Made(
@@ -78,6 +82,7 @@ def provision(root: Path) -> None:
             databases={name: database.id for name, database in databases.items()},
             keys={name: signing_keys.version(key) for name, key in keys.items()},
             addresses=addresses,
+            dead_letters=messaging.named(dead),
         )
         image = f"{stored.address}/{function.service}:{built[function.name].tag}"
         building = build(stack, on, root, function, archive, image, who.builds, stored.grants)
@@ -95,26 +100,33 @@ def provision(root: Path) -> None:
         )
         made[function.name], addresses[function.name] = service, service.uri
         measures.measures(stack, on, function)
-        for name, dead in _call(stack, on, function, service, who, topics).items():
-            alerts.dead_letter(stack, on, name, dead)
+        _call(stack, on, function, service, who, topics, dead)
     request_logs(stack, on, functions)
     _grant_calls(stack, on, functions, made, who)
     pulumi.export("addresses", addresses)
 
 
-def _call(stack: Stack, on: Apis, function: Function, service: Any, who: Any, topics: dict[str, Any]) -> dict[str, Any]:
-    """Joins a service to what calls it; its dead letters' subscriptions by name."""
+def _call(
+    stack: Stack,
+    on: Apis,
+    function: Function,
+    service: Any,
+    who: Any,
+    topics: dict[str, Any],
+    dead: dict[str, messaging.DeadLetter],
+) -> None:
+    """Joins a service to what calls it."""
     trigger = function.trigger
     if isinstance(trigger, Http):
         for label, member in callers(stack, function):
             services.invoker(stack, on, f"{function.service}-{label}", service, member)
-        return {}
+        return
     caller = who.calls[function.name]
     invoker = services.invoker(stack, on, f"{function.service}-trigger", service, caller.member)
     if isinstance(trigger, Schedule):
         schedules.schedule(stack, on, function, service, caller, invoker)
-        return {}
-    return messaging.subscriptions(stack, on, topics, function, service, who, invoker)
+        return
+    messaging.subscriptions(stack, on, topics, function, service, who, invoker, dead)
 
 
 def _grant_calls(stack: Stack, on: Apis, functions: tuple[Function, ...], made: dict[str, Any], who: Any) -> None:

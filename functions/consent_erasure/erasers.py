@@ -14,10 +14,11 @@ from typing import NamedTuple, Protocol
 from functions.consent_erasure.room import Room
 from functions.consent_erasure.rules import Kind, Step, binding, count_sql, delete_sql
 from layers.facts import Table
-from layers.privacy.suppression import suppression_id
+from layers.privacy.suppression import last_erased, suppression_id
 from layers.retailers import Retailer
 from layers.stores.bigtable.port import ShopperRow
 from layers.stores.collections import ERASURES, RECEIPTS, SUPPRESSIONS, Collection
+from layers.stores.dead_letters import Erased
 from layers.stores.suppressions import NOTED
 
 AT_ONCE = 32
@@ -67,6 +68,8 @@ def eraser(step: Step, room: Room, erasure: Erasure) -> Eraser:
         case Kind.FACTS:
             assert step.table is not None
             return _Facts(room, erasure, step.table)
+        case Kind.DEAD_LETTERS:
+            return _DeadLetters(room, erasure)
         case Kind.REQUEST:
             return _Told(room, erasure, ERASURES)
         case Kind.RECEIPT:
@@ -187,6 +190,25 @@ class _Facts:
     def _erase(self) -> Did:
         job = self.room.warehouse.job(delete_sql(self._dataset(), self.table), self._binding())
         return Did(job.changed, job.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _DeadLetters:
+    """Work left: lines of messages."""
+
+    room: Room
+    erasure: Erasure
+
+    async def count(self) -> Did:
+        return Did((await self.room.dead_letters.look(self._erased())).found)
+
+    async def erase(self) -> Did:
+        return Did((await self.room.dead_letters.remove(self._erased())).removed)
+
+    def _erased(self) -> Erased:
+        whose, shoppers = self.erasure.retailer.id, frozenset(self.erasure.shoppers)
+        until = last_erased(self.erasure.since)
+        return lambda retailer, shopper: until if retailer == whose and shopper in shoppers else None
 
 
 @dataclass(frozen=True, slots=True)

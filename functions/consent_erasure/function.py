@@ -3,6 +3,7 @@
 from layers.declarations import (
     Access,
     Dataset,
+    DeadLetters,
     Documents,
     Function,
     HotTable,
@@ -40,6 +41,7 @@ FUNCTION = Function(
         Dataset(Access.WRITE),
         Documents(Access.WRITE),
         Topic("shopper-events"),
+        DeadLetters(),
         RetailerSecret(SecretKind.PSEUDONYM_KEY),
         SigningKey(RECEIPTS),
     ),

@@ -22,7 +22,7 @@ from layers.stores.lingering import (
     QUERY_RESULTS_HOURS,
     TIME_TRAVEL_HOURS,
 )
-from layers.stores.topics import DEAD_LETTER_DAYS, KEPT_DAYS
+from layers.stores.topics import KEPT_DAYS
 
 FINGERPRINTS = (
     "HMAC-SHA256 under the retailer's pseudonym key of this erasure's id and the customer id, 128 bits. Gondola can "
@@ -109,9 +109,11 @@ def residual(databases: Iterable[str] = ("(default)",)) -> tuple[Residue, ...]:
         ),
         Residue(
             "pubsub dead letters",
-            DEAD_LETTER_DAYS * _DAY,
-            "Messages that no function could take expire then; one that an operator replays is refused.",
-            "Pub/Sub: retention of dead letters",
+            (KEPT_DAYS + 1) * _DAY,
+            "A message of before that no function takes and that becomes a dead letter after the verification, or that "
+            "somebody else had taken while these were read; the nightly sweep removes it, and one that is replayed "
+            "before is refused.",
+            "retention_purge",
         ),
     )
 

@@ -17,6 +17,7 @@ from layers.signing.port import Signer
 from layers.stores.bigquery.port import Warehouse
 from layers.stores.bigtable.port import Arrivals, HotEvents, ShopperRows
 from layers.stores.collections import COLLECTIONS
+from layers.stores.dead_letters import DeadLetterSweep
 from layers.stores.firestore.port import Documents
 from layers.stores.pubsub.port import Publisher
 from layers.stores.suppressions import HEARD_WITHIN_S, LONGEST_REQUEST_S
@@ -40,6 +41,7 @@ class Room:
     shopper_rows: ShopperRows
     warehouse: Warehouse
     topic: Publisher
+    dead_letters: DeadLetterSweep
     signer: Signer
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     settled_s: float = HEARD_WITHIN_S + LONGEST_REQUEST_S
@@ -64,6 +66,7 @@ async def make() -> Room:
     from layers.stores.bigtable.events import BigtableHotEvents
     from layers.stores.bigtable.shoppers import BigtableShopperRows
     from layers.stores.firestore.documents import FirestoreDocuments
+    from layers.stores.pubsub.dead_letters import PubsubDeadLetters
     from layers.stores.pubsub.publisher import PubsubPublisher
 
     values = Settings.of_process()
@@ -71,16 +74,18 @@ async def make() -> Room:
     keys = {r.id: values[settings.secret(SecretKind.PSEUDONYM_KEY, r.id)] for r in registry}
     for key in keys.values():
         Pseudonymiser(key)
+    documents = FirestoreDocuments.of(values)
     return Room(
         registry,
         keys,
         declared_steps(registry),
-        FirestoreDocuments.of(values),
+        documents,
         BigtableHotEvents.of(values),
         BigtableArrivals.of(values),
         BigtableShopperRows.of(values),
         BigQueryWarehouse.of(values),
         PubsubPublisher.of(values, "shopper-events"),
+        DeadLetterSweep(PubsubDeadLetters.of(values), documents, registry.by_id),
         signer(values, RECEIPTS),
         settled_s=HEARD_WITHIN_S + float(values.optional(settings.LONGEST_REQUEST) or LONGEST_REQUEST_S),
     )

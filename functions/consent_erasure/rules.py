@@ -33,6 +33,9 @@ MAX_CUSTOMERS = 1000
 ROUNDS = 3
 """How often what verification still finds is erased again before the request is called incomplete."""
 
+DEAD_LETTERS = "pubsub:dead-letters"
+"""All of them as one store: `DeadLetters` is a need for whatever there are."""
+
 RUNNING, INCOMPLETE, COMPLETE = "running", "incomplete", "complete"
 
 
@@ -101,6 +104,7 @@ class Kind(StrEnum):
     ARRIVALS = "arrivals"
     SHOPPER_ROWS = "shopper rows"
     FACTS = "facts"
+    DEAD_LETTERS = "dead letters"
     REQUEST = "request"
     RECEIPT = "receipt"
 
@@ -108,8 +112,8 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Step:
     """Attributes:
-    store: `bigtable:<table>`, `bigquery:<table>` or `firestore:<collection>`. table: of a step of facts. database: of a
-    step of documents.
+    store: `bigtable:<table>`, `bigquery:<table>`, `firestore:<collection>` or `pubsub:dead-letters`. table: of a
+    step of facts. database: of a step of documents.
     """
 
     store: str
@@ -133,7 +137,8 @@ _ORDER = list(Kind)
 
 
 def steps(hot: Iterable[HotTableSpec], tables: Iterable[Table], collections: Iterable[Collection]) -> tuple[Step, ...]:
-    """One step for each declared store that may hold a shopper, in the order in which they run.
+    """One step for each declared store that may hold a shopper, in the order in which they run, and one for the dead
+    letters, which hold whatever a function could not take.
 
     Raises:
         NoStep: a store without one.
@@ -143,6 +148,7 @@ def steps(hot: Iterable[HotTableSpec], tables: Iterable[Table], collections: Ite
         if spec.holds_shoppers:
             found.append(Step(f"bigtable:{spec.name}", _kind(_HOT, spec.name, f"Bigtable table {spec.name}")))
     found += [Step(f"bigquery:{table.stored_as}", Kind.FACTS, table) for table in tables if table.holds_shoppers]
+    found.append(Step(DEAD_LETTERS, Kind.DEAD_LETTERS))
     for collection in collections:
         if collection.holds_shoppers:
             what = f"Firestore collection {collection.name} of {collection.database}"

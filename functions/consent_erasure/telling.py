@@ -64,8 +64,8 @@ LOGIC = {
 
 NOT_LISTED = (
     f"Messages on their way between parts of the system hold copies of the events and decisions listed here for up to "
-    f"{KEPT_DAYS} days, and of those that could not be delivered for up to {DEAD_LETTER_DAYS}. They cannot be searched "
-    "by shopper.",
+    f"{KEPT_DAYS} days, and of those that could not be delivered for up to {DEAD_LETTER_DAYS}. They are "
+    "searched when a shopper is erased, not for this copy.",
     "Statistics about many shoppers together hold no record of one.",
     "Data that the retailer keeps in its own systems.",
 )

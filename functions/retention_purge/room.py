@@ -11,6 +11,7 @@ from layers.declarations.settings import Settings
 from layers.retailers import Registry, RetentionClass
 from layers.stores.bigquery.port import Warehouse
 from layers.stores.bigtable.port import Arrivals, HotEvents, ShopperRows
+from layers.stores.dead_letters import DeadLetterSweep
 from layers.stores.firestore.port import Documents
 
 
@@ -26,6 +27,7 @@ class Room:
     arrivals: Arrivals
     shopper_rows: ShopperRows
     warehouse: Warehouse
+    dead_letters: DeadLetterSweep
     batch: int = BATCH
     retired: Mapping[RetentionClass, Sequence[int]] = field(default_factory=dict)
 
@@ -36,14 +38,20 @@ async def make() -> Room:
     from layers.stores.bigtable.events import BigtableHotEvents
     from layers.stores.bigtable.shoppers import BigtableShopperRows
     from layers.stores.firestore.documents import FirestoreDocuments
+    from layers.stores.pubsub.dead_letters import PubsubDeadLetters
 
     values = Settings.of_process()
-    return Room(
+    registry, documents = (
         Registry.of_environment(values.values, settings.RETAILER_PREFIX),
         FirestoreDocuments.of(values),
+    )
+    return Room(
+        registry,
+        documents,
         BigtableHotEvents.of(values),
         BigtableArrivals.of(values),
         BigtableShopperRows.of(values),
         BigQueryWarehouse.of(values),
+        DeadLetterSweep(PubsubDeadLetters.of(values), documents, registry.by_id),
         retired=retired_delays(values[settings.RETIRED_DELAYS]),
     )

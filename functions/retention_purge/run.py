@@ -25,7 +25,7 @@ from functions.retention_purge.rules import (
     report,
     with_inactive,
 )
-from functions.retention_purge.sweep import erased_of, sweep
+from functions.retention_purge.sweep import erased_of, sweep, sweep_dead_letters
 from layers.facts import TABLES
 from layers.retailers import Retailer
 from layers.shell.log import Severity, failure, log
@@ -33,7 +33,7 @@ from layers.stores.collections import COLLECTIONS, PURGES
 from layers.stores.tables import hot_tables
 
 STACK = "*"
-"""Stands for the retailer in the report over the collections, which are the stack's."""
+"""Stands for the retailer in the report over the collections and the dead letters, which are the stack's."""
 
 
 class _Ledger:
@@ -75,9 +75,9 @@ async def run(room: Room, scheduled: datetime, dry_run: bool) -> tuple[list[Repo
             failure("a retailer's purge broke off", error)
             broken.append(retailer.id)
     try:
-        reports.append(await _collections(room, scheduled, dry_run))
+        reports.append(await _stack(room, scheduled, dry_run))
     except Exception as error:
-        failure("the collections' purge broke off", error)
+        failure("the purge of what is the stack's broke off", error)
         broken.append(STACK)
     return reports, broken
 
@@ -122,9 +122,15 @@ async def _retailer(room: Room, retailer: Retailer, scheduled: datetime, dry_run
     return await _end(ledger, report(scheduled, retailer.id, dry_run, [*parts, *swept]))
 
 
-async def _collections(room: Room, scheduled: datetime, dry_run: bool) -> Report:
+async def _stack(room: Room, scheduled: datetime, dry_run: bool) -> Report:
+    """The dead letters first: suppressions that end tonight still count."""
     ledger = await _Ledger.of(room, scheduled, STACK)
     parts: list[Part] = []
+    swept = await sweep_dead_letters(room, dry_run)
+    if swept is not None:
+        parts.append(swept)
+        if not dry_run:
+            await ledger.add(swept.store, swept.removed)
     for collection in COLLECTIONS:
         if collection.dated:
             parts.append(await cold.purge_collection(room, collection, scheduled, dry_run))

@@ -25,6 +25,9 @@ STORE = "erased:"
 """Stands before a store's name in the report: `removed` is what was left of the erased, `expired` what still is."""
 
 
+DEAD_LETTERS = "pubsub:dead-letters"
+
+
 async def erased_of(room: Room, retailer: Retailer) -> Erased:
     return Erased(retailer.id, await room.documents.find(SUPPRESSIONS, retailer=retailer.id))
 
@@ -39,6 +42,20 @@ async def sweep(room: Room, retailer: Retailer, erased: Erased, now: datetime, d
     for table in TABLES:
         if table.holds_shoppers:
             yield await asyncio.to_thread(_table, room, retailer, table, erased, dry_run)
+
+
+async def sweep_dead_letters(room: Room, dry_run: bool) -> Part | None:
+    """Once for the stack, since a message may be any retailer's; None where nobody erased anybody."""
+    erased = {retailer.id: await erased_of(room, retailer) for retailer in room.registry}
+    if not any(erased.values()):
+        return None
+
+    def at(retailer_id: str, shopper: str) -> datetime | None:
+        return erased[retailer_id].at(shopper)
+
+    removed = 0 if dry_run else (await room.dead_letters.remove(at)).removed
+    left = (await room.dead_letters.look(at)).found
+    return _part(DEAD_LETTERS, left if dry_run else removed, left)
 
 
 async def _late_events(room: Room, retailer: Retailer, erased: Erased) -> AsyncIterator[bytes]:

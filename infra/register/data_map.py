@@ -10,7 +10,7 @@ import msgspec
 
 from infra.configuration import Stack
 from infra.declared import DATABASES, needs
-from layers.declarations import Access, Dataset, Documents, Function, HotTable, Push, Topic
+from layers.declarations import Access, Dataset, DeadLetters, Documents, Function, HotTable, Push, Topic
 from layers.events.model import EVENT_TYPES, type_name
 from layers.events.record import Record
 from layers.facts import TABLES
@@ -201,6 +201,7 @@ def _topic(functions: tuple[Function, ...], name: str) -> Entry:
         raise Undeclared(f"topic {name} does not say what its messages hold; add it to layers/stores/topics.py.")
     called = tuple(f.name for f in functions if isinstance(f.trigger, Push) and name in f.trigger.topics)
     publishers = tuple(f.name for f in functions for need in needs(f, Topic) if need.name == name)
+    sweepers = tuple(f.name for f in functions if needs(f, DeadLetters))
     return Entry(
         f"pubsub:{name}",
         TOPICS[name],
@@ -210,5 +211,5 @@ def _topic(functions: tuple[Function, ...], name: str) -> Entry:
         "that of what it carries",
         f"{KEPT_DAYS} days; what could not be delivered, {DEAD_LETTER_DAYS} days",
         called,
-        publishers,
+        (*publishers, *(f"{name} (what could not be delivered)" for name in sweepers)),
     )

@@ -86,6 +86,13 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """Every subscription that keeps what could not be delivered: takes messages from it and puts others in their place.
+    All of them, always: a new one is read by whoever erases without a word more.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """The BigQuery dataset of every retailer; `Access.READ` also allows to run queries."""
 
@@ -126,7 +133,7 @@ class Calls:
     function: str
 
 
-Need = HotTable | Topic | Dataset | Documents | RetailerSecret | SigningKey | RetailerBucket | Calls
+Need = HotTable | Topic | DeadLetters | Dataset | Documents | RetailerSecret | SigningKey | RetailerBucket | Calls
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ retailers a stack; more retailers are more stacks."""
 RETIRED_DELAYS = "GONDOLA_RETIRED_DELAYS"
 """Days of former contracts by retention class, as JSON: whoever writes events must know where older ones still lie."""
 
+DEAD_LETTERS = "GONDOLA_DEAD_LETTERS"
+"""Every subscription that keeps what could not be delivered, with its own topic, as JSON: both by their full names."""
+
 LONGEST_REQUEST = "GONDOLA_LONGEST_REQUEST_S"
 """Set on the laptop only: how many seconds the longest request of an entrance takes there, for whoever waits for it."""
 

@@ -169,6 +169,12 @@ RECONCILIATIONS = Collection(
         "dispatched",
     ),
 )
+TURNS = Collection(
+    "turns",
+    "Who is alone at work on something, by a number drawn anew each time, and until when at the latest.",
+    "<work>",
+    fields=("holder", "until"),
+)
 
 COLLECTIONS = (
     TREES,
@@ -183,4 +189,5 @@ COLLECTIONS = (
     SUPPRESSIONS,
     PURGES,
     RECONCILIATIONS,
+    TURNS,
 )

@@ -10,6 +10,10 @@ KEPT_DAYS = 7
 DEAD_LETTER_DAYS = 31
 """The longest that Pub/Sub offers."""
 
+DEAD_LETTER_LEASE_S = 10
+"""How long whoever pulls a dead letter has it alone. As short as Pub/Sub allows, because a sweep that was killed keeps
+the next one from seeing what it held; every client library, and the sweep itself, extends a lease while it works."""
+
 TOPICS = {
     "shopper-events": "Events as they were taken, under pseudonyms: about 100 a message.",
     "decisions": "Decisions as they were made, under pseudonyms.",

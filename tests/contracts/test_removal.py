@@ -39,9 +39,10 @@ from layers.stores.bigtable.events import BigtableHotEvents
 from layers.stores.bigtable.port import Arrival, HotEvent
 from layers.stores.bigtable.shoppers import BigtableShopperRows
 from layers.stores.collections import QUARANTINE
+from layers.stores.dead_letters import DeadLetterSweep
 from layers.stores.firestore.documents import FirestoreDocuments
 from layers.stores.firestore.port import Document
-from layers.stores.pubsub.fake import FakePublisher
+from layers.stores.pubsub.fake import FakeDeadLetters, FakePublisher
 from tests.handlers.asking import ask
 from tests.handlers.cold_facts import ColdFacts
 
@@ -150,10 +151,11 @@ class World:
         registry = Registry([shop])
         stores = (documents, self.events, self.arrivals, self.rows, warehouse)
         self.topic, self.signer = FakePublisher(), FakeSigner()
+        sweep = DeadLetterSweep(FakeDeadLetters([]), documents, registry.by_id)
         self.erasure = ErasureRoom(
-            registry, {shop.id: KEY}, declared_steps(registry), *stores, self.topic, self.signer, _at_once
+            registry, {shop.id: KEY}, declared_steps(registry), *stores, self.topic, sweep, self.signer, _at_once
         )
-        self.purge = PurgeRoom(registry, *stores)
+        self.purge = PurgeRoom(registry, *stores, sweep)
 
     async def write(self, shopper: str, events: Sequence[Event]) -> None:
         written = [

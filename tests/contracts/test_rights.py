@@ -31,9 +31,10 @@ from layers.stores.bigtable.events import BigtableHotEvents
 from layers.stores.bigtable.port import HotEvent
 from layers.stores.bigtable.shoppers import BigtableShopperRows
 from layers.stores.collections import RECEIPTS, SUPPRESSIONS
+from layers.stores.dead_letters import DeadLetterSweep
 from layers.stores.firestore.documents import FirestoreDocuments
 from layers.stores.keeping import Keeping
-from layers.stores.pubsub.fake import FakePublisher
+from layers.stores.pubsub.fake import FakeDeadLetters, FakePublisher
 from layers.tree.parameters import ShopperParameters, encode_parameters
 from tests.contracts.datasets import make_dataset
 from tests.handlers.asking import ask
@@ -159,17 +160,18 @@ async def world(
             "GONDOLA_DATABASE_DEFAULT": f"projects/contract/databases/{shop.id}",
         }
     )
-    registry = Registry([shop])
+    registry, documents = Registry([shop]), FirestoreDocuments.of(values)
     room = Room(
         registry,
         {shop.id: KEY},
         declared_steps(registry),
-        FirestoreDocuments.of(values),
+        documents,
         BigtableHotEvents.of(bigtable_settings),
         BigtableArrivals.of(bigtable_settings),
         BigtableShopperRows.of(bigtable_settings),
         BigQueryWarehouse.of(values),
         FakePublisher(),
+        DeadLetterSweep(FakeDeadLetters([]), documents, registry.by_id),
         FakeSigner(),
     )
     return World(shop, room, BigQueryFacts.of(values))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import json
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,8 +33,10 @@ from layers.signing.port import Unavailable as NobodySigns
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
 from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow, Unavailable
 from layers.stores.collections import ERASURES, RECEIPT_HEADS, RECEIPTS, SUPPRESSIONS
+from layers.stores.dead_letters import DeadLetterSweep
 from layers.stores.firestore.fake import FakeDocuments
-from layers.stores.pubsub.fake import FakePublisher
+from layers.stores.pubsub.fake import FakeDeadLetters, FakePublisher
+from layers.stores.pubsub.port import Message
 from layers.stores.suppressions import HEARD_WITHIN_S, LONGEST_REQUEST_S, NOTED
 from tests.handlers.asking import ask
 from tests.handlers.cold_facts import ColdFacts
@@ -74,6 +78,8 @@ class Office:
         self.documents, self.facts = FakeDocuments(), ColdFacts(DEMO.dataset, TABLES)
         self.topic, self.signer = FakePublisher(), FakeSigner()
         self.waited: list[float] = []
+        self.rested, self.pace = 0.0, 1.0
+        self.dead = FakeDeadLetters([DEAD, "decisioning--shopper-events--dead"], lambda: self.rested)
         self.room = Room(
             REGISTRY,
             {"demo": KEY, "other": base64.b64encode(bytes(32)).decode()},
@@ -84,6 +90,7 @@ class Office:
             self.rows,
             self.facts,
             self.topic,
+            DeadLetterSweep(self.dead, self.documents, REGISTRY.by_id, self.later, self.rest, lambda: self.rested),
             self.signer,
             self.pause,
         )
@@ -91,6 +98,14 @@ class Office:
 
     async def pause(self, seconds: float) -> None:
         self.waited.append(seconds)
+
+    async def rest(self, seconds: float) -> None:
+        """Of a sweep: nothing but time passes."""
+        await asyncio.sleep(0)
+        self.rested += seconds * self.pace
+
+    def later(self) -> datetime:
+        return NOW + timedelta(seconds=self.rested)
 
     async def filled(self) -> Office:
         for number in range(3):
@@ -104,6 +119,9 @@ class Office:
             for table in TABLES:
                 if table.holds_shoppers:
                     self.facts.tables[DEMO.dataset, table.stored_as] += [{"shopper": shopper}, {"shopper": shopper}]
+        lines = [record(customer, number) for number in range(2) for customer in (*ERASED, STAYS)]
+        await self.dead.put_back(DEAD, [Message(b"\n".join(lines), {"retailer": "demo", "count": "6"})])
+        await self.dead.put_back(DEAD, [Message(record(STAYS, 9), {"retailer": "demo", "count": "1"})])
         return self
 
     async def post(
@@ -120,13 +138,21 @@ class Office:
     async def residue(self, customer: str) -> int:
         """What is left of a shopper, past the project's own steps."""
         shopper = PSEUDONYM(customer)
-        documents = repr(self.documents.collections)
+        documents = repr((self.documents.collections, self.dead.letters))
         hot = [key for key in (*self.events.rows, *self.rows.rows) if shopper.encode() in key]
         hot += [key for key, columns in self.arrivals.rows.items() if shopper.encode() in columns]
         cold = [row for rows in self.facts.tables.values() for row in rows if row["shopper"] == shopper]
         asked = " ".join(self.facts.job_history)
         kept = sum(text.count(name) for text in (documents, asked) for name in (shopper, customer))
         return len(hot) + len(cold) + kept
+
+
+DEAD = "cooling--shopper-events--dead"
+
+
+def record(customer: str, number: int) -> bytes:
+    seen = PageViewed(id=f"{customer}-dead-{number}"[-20:], at=NOW - timedelta(minutes=number + 1), page="/")
+    return encode_record(PSEUDONYM(customer), "s", "web", NOW, msgspec.json.encode(seen))
 
 
 def event(shopper: str, id: str) -> HotEvent:
@@ -155,6 +181,7 @@ async def test_a_shopper_is_gone_from_every_store_and_the_others_stay() -> None:
     assert numbers.pop("bigtable:events") == (6, 6, 0)
     assert numbers.pop("bigtable:arrivals") == (6, 6, 0)
     assert numbers.pop("bigtable:shoppers") == (2, 2, 0)
+    assert numbers.pop("pubsub:dead-letters") == (4, 4, 0)
     assert set(numbers) == {f"bigquery:{table.stored_as}" for table in TABLES if table.holds_shoppers}
     assert set(numbers.values()) == {(4, 4, 0)}
 
@@ -256,7 +283,7 @@ async def test_a_signer_that_is_down_stops_it_before_the_receipt_and_nothing_is_
 
 async def test_erasures_that_end_at_once_make_one_chain() -> None:
     office = await Office().filled()
-    office.room = dying(office.room, [10**9], False)
+    office.room, office.pace = dying(office.room, [10**9], False), 0.001
     asked = [{"retailer": "demo", "reference": f"R-{n}", "customers": [f"90{n}"]} for n in range(8)]
     told = [body_of(answered) for answered in await asyncio.gather(*(office.post(each) for each in asked * 2))]
     assert {each["status"] for each in told} == {"complete"}
@@ -320,7 +347,7 @@ class Dying:
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._store, name)
-        if name == "full_name":
+        if name in ("full_name", "names"):
             return call
         if isinstance(self._store, ColdFacts):
 
@@ -358,7 +385,10 @@ STORES = ("documents", "hot_events", "arrivals", "shopper_rows", "warehouse", "s
 
 def dying(room: Room, left: list[int], after: bool) -> Room:
     stores: dict[str, Any] = {name: Dying(getattr(room, name), left, after) for name in STORES}
-    return replace(room, **stores)
+    mortal = [Dying(store, left, after) for store in (room.dead_letters._dead, stores["documents"]._store)]
+    sweep = copy.copy(room.dead_letters)
+    sweep._dead, sweep._documents = mortal
+    return replace(room, **stores, dead_letters=sweep)
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -393,14 +423,8 @@ async def test_a_kill_at_any_call_is_resumed_by_the_same_request(after: bool) ->
 
 
 def test_every_store_of_the_room_can_die() -> None:
-    assert set(STORES) == {field.name for field in fields(Room)} - {
-        "registry",
-        "keys",
-        "steps",
-        "topic",
-        "pause",
-        "settled_s",
-    }
+    others = {"registry", "keys", "steps", "topic", "pause", "settled_s"}
+    assert {*STORES, "dead_letters"} == {field.name for field in fields(Room)} - others
 
 
 async def test_a_store_that_is_down_stops_it_and_the_status_shows_how_far_it_came() -> None:
@@ -464,7 +488,7 @@ async def test_what_keeps_coming_makes_it_incomplete_and_never_a_receipt() -> No
 
 async def test_two_runs_at_once_end_with_one_right_receipt() -> None:
     office = await Office().filled()
-    office.room = dying(office.room, [10**9], False)
+    office.room, office.pace = dying(office.room, [10**9], False), 0.001
     first, second = await asyncio.gather(office.post(), office.post())
     assert body_of(first)["status"] == body_of(second)["status"] == "complete"
     receipt = body_of(await office.get(body_of(first)["receipt_url"]))

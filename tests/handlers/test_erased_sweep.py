@@ -18,6 +18,7 @@ from layers.privacy.suppression import suppression_id
 from layers.stores.bigtable.fake import FakeHotEvents
 from layers.stores.bigtable.port import Arrival, ShopperRow
 from layers.stores.collections import SUPPRESSIONS
+from layers.stores.pubsub.port import Message
 from layers.tree.parameters import ShopperParameters, encode_parameters
 from layers.tree.state import State, encode_state
 from tests.handlers.test_retention_purge import ANNE, BERT, CARL, DEMO, NOW, OTHER, Archive, body_of, part_of, seen
@@ -233,3 +234,43 @@ async def test_the_report_and_the_log_name_nobody(capsys: pytest.CaptureFixture[
 )
 def test_what_was_made_of_something_erased(row: ShopperRow, former: Any, expected: tuple[bool, bool]) -> None:
     assert made_before(row, SINCE, former) == expected
+
+
+async def test_the_erased_go_from_the_dead_letters_of_every_retailer() -> None:
+    archive = await filled()
+    name = archive.dead.names[0]
+    lines = {who: [dead_letter(who, at) for at in (BEFORE, SINCE, AFTER)] for who in (ANNE, BERT, CARL)}
+    for retailer in ("demo", "other"):
+        every = b"\n".join(line for each in lines.values() for line in each)
+        await archive.dead.put_back(name, [Message(every, {"retailer": retailer})])
+    would = await archive.fire(query="dry_run=true")
+    assert part_of(would, "erased:pubsub:dead-letters", "*")["removed"] == 4
+    assert [message.data.count(b"\n") for message in archive.dead.holds(name)] == [8, 8]
+    did = await archive.fire(NOW + timedelta(minutes=1))
+    part = part_of(did, "erased:pubsub:dead-letters", "*")
+    assert (did.status_code, part["removed"], part["expired"]) == (200, 4, 0)
+    left = {message.attributes["retailer"]: message.data.split(b"\n") for message in archive.dead.holds(name)}
+    assert left["demo"] == [lines[ANNE][2], *lines[BERT], *lines[CARL]]
+    assert left["other"] == [*lines[ANNE], *lines[BERT], lines[CARL][2]]
+    again = await archive.fire(NOW + timedelta(minutes=2))
+    assert part_of(again, "erased:pubsub:dead-letters", "*")["removed"] == 0
+
+
+async def test_dead_letters_out_of_reach_break_the_stacks_run_and_no_retailers() -> None:
+    archive = await filled()
+    archive.dead.down = True
+    response = await archive.fire()
+    assert (response.status_code, body_of(response)["broken"]) == (503, ["*"])
+    assert {report["retailer"] for report in body_of(response)["reports"]} == {"demo", "other"}
+
+
+async def test_nobody_looks_at_dead_letters_where_nobody_was_erased() -> None:
+    archive = Archive()
+    archive.dead.down = True
+    assert (await archive.fire()).status_code == 200
+
+
+def dead_letter(shopper: str, at: Any) -> bytes:
+    return encode_record(
+        shopper, "s", "web", at, msgspec.json.encode(msgspec.structs.replace(seen(0, "dead-letter"), at=at))
+    )

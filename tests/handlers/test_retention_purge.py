@@ -21,7 +21,9 @@ from layers.retailers import Contract, Registry, Retailer, family
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
 from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow
 from layers.stores.collections import ERASURES, PURGES, QUARANTINE, SUPPRESSIONS, TREES
+from layers.stores.dead_letters import DeadLetterSweep
 from layers.stores.firestore.fake import FakeDocuments
+from layers.stores.pubsub.fake import FakeDeadLetters
 from tests.handlers.asking import ask
 from tests.handlers.cold_facts import ColdFacts
 
@@ -71,7 +73,9 @@ class Archive:
         self.facts = ColdFacts(DEMO.dataset, TABLES)
         self.facts.tables |= ColdFacts(OTHER.dataset, TABLES).tables
         registry = Registry([DEMO, OTHER])
-        self.room = Room(registry, self.documents, self.events, self.arrivals, self.rows, self.facts, batch=2)
+        self.dead = FakeDeadLetters(["cooling--shopper-events--dead", "cooling--decisions--dead"])
+        sweep = DeadLetterSweep(self.dead, self.documents, registry.by_id, lambda: NOW)
+        self.room = Room(registry, self.documents, self.events, self.arrivals, self.rows, self.facts, sweep, batch=2)
 
     async def holds(self, shopper: str, *events: Event, retailer: Retailer = DEMO) -> None:
         await self.events.write([hot(retailer, shopper, event) for event in events])

@@ -33,8 +33,9 @@ from layers.stores.bigquery.port import Parameter
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
 from layers.stores.bigtable.port import Arrival, HotEvent
 from layers.stores.collections import ERASURES, RECEIPTS, SUPPRESSIONS
+from layers.stores.dead_letters import DeadLetterSweep
 from layers.stores.firestore.fake import FakeDocuments
-from layers.stores.pubsub.fake import FakePublisher
+from layers.stores.pubsub.fake import FakeDeadLetters, FakePublisher
 from layers.tree.parameters import ShopperParameters, encode_parameters
 from layers.tree.state import State, encode_state
 from tests.handlers.asking import ask
@@ -112,6 +113,7 @@ class Office:
             self.rows,
             self.facts,
             self.topic,
+            DeadLetterSweep(FakeDeadLetters([]), self.documents, registry.by_id),
             FakeSigner(),
         )
         self.now = NOW

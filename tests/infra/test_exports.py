@@ -17,6 +17,7 @@ import msgspec
 from layers.declarations import (
     Calls,
     Dataset,
+    DeadLetters,
     Documents,
     HotTable,
     Need,
@@ -28,7 +29,7 @@ from layers.declarations import (
 from layers.events.model import Purposes
 from tests.infra.conftest import ROOT
 
-INSIDE = {HotTable, Topic, Dataset, Documents, RetailerSecret, SigningKey, Calls}
+INSIDE = {HotTable, Topic, DeadLetters, Dataset, Documents, RetailerSecret, SigningKey, Calls}
 """Stores and functions of this stack."""
 
 INWARDS = {RetailerBucket}

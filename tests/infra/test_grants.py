@@ -9,6 +9,7 @@ from layers.declarations import (
     Access,
     Calls,
     Dataset,
+    DeadLetters,
     Documents,
     Function,
     HotTable,
@@ -37,6 +38,10 @@ def _needs(function: Function, looked: Any) -> set[Grant]:
                 found.add(("table", need.name, role, me, ""))
             case Topic():
                 found.add(("topic", need.name, "roles/pubsub.publisher", me, ""))
+            case DeadLetters():
+                for dead in _dead_letters(looked):
+                    found.add(("subscription", dead, "roles/pubsub.subscriber", me, ""))
+                    found.add(("topic", dead, "roles/pubsub.publisher", me, ""))
             case Dataset():
                 role = "roles/bigquery.dataEditor" if writes else "roles/bigquery.dataViewer"
                 found |= {("dataset", f"retailer_{r.id}", role, me, "") for r in looked.stack.retailers}
@@ -57,6 +62,11 @@ def _needs(function: Function, looked: Any) -> set[Grant]:
                 if not (isinstance(called.trigger, Http) and called.trigger.public):
                     found.add(("service", called.service, "roles/run.invoker", me, ""))
     return found
+
+
+def _dead_letters(looked: Any) -> set[str]:
+    pushed = [(f.name, topic) for f in looked.functions if isinstance(f.trigger, Push) for topic in f.trigger.topics]
+    return {f"{name}--{topic}--dead" for name, topic in pushed}
 
 
 def _callers(function: Function, looked: Any) -> set[Grant]:

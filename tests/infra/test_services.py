@@ -8,6 +8,7 @@ from typing import Any
 from layers.declarations import (
     Access,
     Calls,
+    DeadLetters,
     Documents,
     HotTable,
     Http,
@@ -62,6 +63,12 @@ def test_the_environment_is_what_the_needs_promise(looked: Any) -> None:
                         expected[settings.RETIRED_DELAYS] = json.dumps(former, separators=(",", ":"))
                 case Topic():
                     expected[settings.topic(need.name)] = f"projects/{project}/topics/{need.name}"
+                case DeadLetters():
+                    every = looked.inputs("subscription:Subscription")
+                    dead = sorted(each["name"] for each in every if "pushConfig" not in each)
+                    expected[settings.DEAD_LETTERS] = json.dumps(
+                        {f"projects/{project}/subscriptions/{d}": f"projects/{project}/topics/{d}" for d in dead}
+                    )
                 case Documents():
                     database = f"projects/{project}/databases/{need.database}"
                     expected[settings.documents(need.database)] = database

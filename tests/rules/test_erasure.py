@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from functions.consent_erasure.caller import NotIdentified, caller, may_act_for, retailers_of
 from functions.consent_erasure.receipt import receipt, residual, status
 from functions.consent_erasure.rules import (
+    DEAD_LETTERS,
     MAX_CUSTOMERS,
     Fingerprints,
     InvalidRequest,
@@ -59,6 +60,7 @@ class TestSteps:
             {f"bigtable:{spec.name}" for spec in DECLARED[0] if spec.holds_shoppers}
             | {f"bigquery:{table.stored_as}" for table in TABLES if table.holds_shoppers}
             | {f"firestore:{collection.name}" for collection in COLLECTIONS if collection.holds_shoppers}
+            | {DEAD_LETTERS}
         )
         found = [step.store for step in steps(*DECLARED)]
         assert sorted(found) == sorted(declared)
@@ -81,7 +83,7 @@ class TestSteps:
     def test_suppression_comes_first_and_what_is_derived_after_its_source(self) -> None:
         kinds = [step.kind for step in steps(*DECLARED)]
         assert kinds[0] is Kind.SUPPRESS
-        in_order = [Kind.EVENTS, Kind.ARRIVALS, Kind.SHOPPER_ROWS, Kind.FACTS]
+        in_order = [Kind.EVENTS, Kind.ARRIVALS, Kind.SHOPPER_ROWS, Kind.FACTS, Kind.DEAD_LETTERS]
         assert sorted(in_order, key=kinds.index) == in_order
 
 
@@ -269,7 +271,7 @@ class TestReceipt:
             ("bigquery jobs", "2027-05-21"),
             ("firestore (default)", "2026-11-29"),
             ("pubsub", "2026-11-29"),
-            ("pubsub dead letters", "2026-12-23"),
+            ("pubsub dead letters", "2026-11-30"),
         }
         assert made["not_ours"] and all(each["what"] and each["setting"] for each in made["residual"])
 

@@ -63,7 +63,9 @@ def nested(of: Any) -> Iterator[type[msgspec.Struct]]:
 class TestStores:
     def test_every_declared_store_that_may_hold_a_shopper_is_read_as_it_is_erased(self) -> None:
         told = [one.store for one in stores(*DECLARED)]
-        assert sorted(told) == sorted(step.store for step in erasure.steps(*DECLARED))
+        erased = {step.store for step in erasure.steps(*DECLARED)}
+        # Of dead letters the package says that they are not read for it.
+        assert sorted(told) == sorted(erased - {erasure.DEAD_LETTERS})
 
     def test_each_says_what_it_holds_why_and_whence(self) -> None:
         for one in stores(*DECLARED):
