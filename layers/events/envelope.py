@@ -128,9 +128,10 @@ class EventReader:
 
 def _may_hold_more(order: bytes, lines: int) -> bool:
     """Whether something may stand twice in an order: only the products that were decoded last are looked at, and the
-    bytes as they came would keep the others, whatever they say. An escape may hide a name.
+    bytes as they came would keep the others, whatever they say. An escape may hide a name. (Lines that stand twice have
+    products, too: each list holds a line at least, and each line a product.)
     """
-    return order.count(b'"product"') != lines or order.count(b'"lines"') != 1 or b"\\" in order
+    return order.count(b'"product"') != lines or b"\\" in order
 
 
 def read_event(raw: msgspec.Raw | bytes, now: datetime, contract: Contract) -> tuple[Event, bytes] | tuple[str, str]:

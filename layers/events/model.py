@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import string
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -22,6 +23,7 @@ END = r"$(?!\n)"
 another event than `event-0001`."""
 
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}" + END
+_product = attrgetter("product")
 _is_id = re.compile(_ID).match
 _PLAIN = (string.ascii_letters + string.digits).encode()
 
@@ -120,7 +122,7 @@ class OrderPaid(_Event, frozen=True, tag="OrderPaid"):
         """
         # A pattern costs 0.4 us a line, which is more than all else about it: 4 us of the 7 us of an order of twelve.
         # Product numbers are letters and digits, with hardly an exception, and one look at all of them can tell.
-        if "".join([line.product for line in self.lines]).encode("ascii", "replace").translate(None, _PLAIN):
+        if "".join(map(_product, self.lines)).encode("ascii", "replace").translate(None, _PLAIN):
             for number, line in enumerate(self.lines):
                 if not _is_id(line.product):
                     raise ValueError(f"the product of line {number} does not match {_ID}")

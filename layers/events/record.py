@@ -6,7 +6,7 @@ so consumers make their own, by (`at` in ms, id).
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -14,6 +14,8 @@ from layers.events.envelope import Channel
 from layers.events.model import Event
 from layers.events.refusal import UNREADABLE, describe
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _LAST_MS = 9_999_999_999_999
 """Thirteen digits of milliseconds: enough until the year 2286."""
 
@@ -48,8 +50,10 @@ class CorruptRecord(ValueError):
 
 
 def milliseconds(moment: datetime) -> int:
-    """Whole milliseconds since the epoch: Bigtable's finest cell timestamp."""
-    return int(moment.timestamp() * 1000)
+    """Whole milliseconds since the epoch, rounded down: Bigtable's finest cell timestamp. By integers: a float of
+    seconds is exact to the millisecond until 2038 only.
+    """
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def record_head(shopper: str, session: str, channel: str, received: datetime) -> bytes:
@@ -123,4 +127,4 @@ def read_row_key(key: bytes) -> tuple[str, datetime]:
     parts = key.decode(errors="replace").split(KEY_SEPARATOR, 3)
     if len(parts) != 4 or not (parts[2].isascii() and parts[2].isdigit() and len(parts[2]) == 13):
         raise CorruptRecord("row key")
-    return parts[1], datetime.fromtimestamp((_LAST_MS - int(parts[2])) / 1000, UTC)
+    return parts[1], _EPOCH + (_LAST_MS - int(parts[2])) * _MILLISECOND

@@ -24,6 +24,11 @@ _CONSENTS = f"{RetentionClass.CONSENT}_"
 """What the families of consents begin with."""
 
 
+def _consent(retailer_id: str, event: HotEvent) -> ConsentLine:
+    shopper, _ = read_row_key(event.key)
+    return ConsentLine(retailer_id, shopper, event.at_ms, event.line)
+
+
 @dataclass(frozen=True, slots=True)
 class Keeping:
     """The stores of that path."""
@@ -44,31 +49,29 @@ class Keeping:
             Unavailable: of Bigtable or Pub/Sub; nothing is known to be kept.
         """
         noted: dict[str, list[bytes]] = {}
-        for retailer_id, events in requests:
-            noted.setdefault(retailer_id, []).extend([event.key for event in events])
+        for retailer_id, sent in requests:
+            noted.setdefault(retailer_id, []).extend([event.key for event in sent])
         # The journal comes first, though asking both stores at once would be a few milliseconds sooner: killed in
         # between, there would be rows that nothing dispatched and nothing could find.
         await self.journal.note([Arrival(retailer_id, arrived, keys) for retailer_id, keys in noted.items()])
-        stored = await self.events.write([event for _, events in requests for event in events])
+        events = [event for _, sent in requests for event in sent]
+        stored = await self.events.write(events)
         answers = iter(stored)
         lines: dict[str, list[bytes]] = {}
-        consents: list[tuple[int, ConsentLine]] = []
-        place = 0
-        for retailer_id, events in requests:
+        for retailer_id, sent in requests:
             # A request with a refused row is retried; what is stored is dispatched all the same, since a second copy
             # is dropped by its id and a stored event that nobody dispatches would be lost to scoring.
-            lines.setdefault(retailer_id, []).extend([event.line for event in events if next(answers)])
-            for event in events:
-                if event.family.startswith(_CONSENTS) and stored[place]:
-                    shopper, _ = read_row_key(event.key)
-                    consents.append((place, ConsentLine(retailer_id, shopper, event.at_ms, event.line)))
-                place += 1
+            lines.setdefault(retailer_id, []).extend([event.line for event in sent if next(answers)])
         packed = [message for id, kept in lines.items() for message in messages(id, kept)]
-        if not consents:
+        places = [n for n, event in enumerate(events) if event.family.startswith(_CONSENTS) and stored[n]]
+        if not places:
             await self.topic.publish(packed)
             return stored
-        held, _ = await asyncio.gather(self._hold([one for _, one in consents]), self.topic.publish(packed))
-        for (place, _), done in zip(consents, held, strict=True):
+        owners = [retailer_id for retailer_id, sent in requests for _ in sent]
+        held, _ = await asyncio.gather(
+            self._hold([_consent(owners[place], events[place]) for place in places]), self.topic.publish(packed)
+        )
+        for place, done in zip(places, held, strict=True):
             stored[place] = done
         return stored
 

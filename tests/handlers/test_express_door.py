@@ -16,6 +16,7 @@ from layers.shell import express
 from layers.shell.express import ExpressDoor, Headers, Reply, Taker
 
 BODY = b"0123456789"
+KEEP_ALIVE_S = 30
 
 
 class Wire:
@@ -93,7 +94,7 @@ class Visit:
 
     def __init__(self) -> None:
         self.counter, self.wire = Counter(), Wire()
-        config = Config(app=ordinary, log_config=None, lifespan="off", timeout_keep_alive=30)
+        config = Config(app=ordinary, log_config=None, lifespan="off", timeout_keep_alive=KEEP_ALIVE_S)
         config.load()
         self.server = ServerState()
         self.server.default_headers = [(b"server", b"gondola")]
@@ -427,10 +428,38 @@ async def test_a_client_that_says_nothing_at_all_is_left(visit: Visit) -> None:
 
 
 async def test_whoever_waits_for_an_answer_or_idles_after_one_does_not_stall(visit: Visit) -> None:
-    late = asyncio.get_running_loop().time() + 1000
+    now = asyncio.get_running_loop().time()
+    visit.send(post())
+    visit.door.stalled(now + 1000)
+    visit.counter.reply()
+    visit.door.stalled(now + KEEP_ALIVE_S - 1)
+    assert not visit.wire.is_closing()
+
+
+@pytest.mark.parametrize("target", ["/fast", "/slow"])
+async def test_a_connection_idles_for_as_long_as_it_may_after_its_last_answer(visit: Visit, target: str) -> None:
+    for _ in range(2):
+        visit.send(post(target))
+        if target == "/fast":
+            visit.counter.reply()
+        assert len(statuses(await visit.answers())) == 1
+    # Uvicorn's own timer is behind the ordinary way; the sweep is behind the other.
+    timer = visit.door.timeout_keep_alive_task
+    assert (timer is None) == (target == "/fast")
+    visit.door.stalled(asyncio.get_running_loop().time() + KEEP_ALIVE_S + 1)
+    assert visit.wire.is_closing() == (timer is None)
+
+
+async def test_a_new_request_ends_the_idling(visit: Visit) -> None:
+    late = asyncio.get_running_loop().time() + KEEP_ALIVE_S + 1
+    visit.send(post())
+    visit.counter.reply()
     visit.send(post())
     visit.door.stalled(late)
+    assert not visit.wire.is_closing()
     visit.counter.reply()
+    visit.send(post("/slow"))
+    assert statuses(await visit.answers()) == [204, 204, 200]
     visit.door.stalled(late)
     assert not visit.wire.is_closing()
 

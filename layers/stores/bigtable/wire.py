@@ -162,9 +162,10 @@ class BigtableWire:
             async for response in self._mutate_rows(request, timeout=self._timeout_s, metadata=self._metadata):
                 answered = True
                 for result in response.entries:
+                    index = result.index
                     # An index that is none of ours says nothing about our rows.
-                    if 0 <= result.index < len(done):
-                        done[result.index] = result.status.code == 0
+                    if 0 <= index < len(done):
+                        done[index] = not result.status.code
         except grpc.aio.AioRpcError as error:
             if not answered:
                 raise Unavailable(f"MutateRows: {error.code().name}") from None
