@@ -255,7 +255,7 @@ class TestReceipt:
         hot, tables, collections = DECLARED
         every = [f"bigtable:{spec.name}" for spec in hot] + [f"bigquery:{table.stored_as}" for table in tables]
         every += [f"firestore:{collection.name}" for collection in collections]
-        assert sorted(named) == sorted(every)
+        assert sorted(named) == sorted([*every, DEAD_LETTERS])
         assert {"firestore:feed_files", "firestore:quarantine", "bigquery:products"} <= set(named)
         assert all(store["found"] == store["deleted"] == 3 and store["remaining"] == 0 for store in made["stores"])
 
