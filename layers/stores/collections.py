@@ -13,6 +13,9 @@ from layers.stores.tables import EVENT_CLASSES
 LONGEST_CONTRACT_DAYS = 3650
 """What `layers.retailers` allows at most."""
 
+LEDGER_DAYS = 2 * 365
+"""A refund may come as long as a product may be returned, two years in the EU (directive 2019/771, article 10)."""
+
 PROOF_DAYS = 5 * 365
 """Proofs of erasure and of purging stay as long as a claim can be brought: five years in France (code civil, article
 2224)."""
@@ -176,6 +179,28 @@ TURNS = Collection(
     fields=("holder", "until"),
 )
 
+BUDGETS = Collection(
+    "budgets",
+    "What a campaign, a brand, a store or a day may give away at most.",
+    "<retailer>:<budget>",
+    fields=("retailer", "budget", "parts"),
+)
+BUDGET_SHARDS = Collection(
+    "budget_shards",
+    "The parts of a budget: what is free, held and spent of each.",
+    "<retailer>:<budget>:<number>",
+    fields=("retailer", "budget", "number", "allotment", "spent", "entries", "sent", "received"),
+)
+# No shopper: a reservation's key is a digest of a decision's id, which names nobody once the decision is erased.
+RESERVATIONS = Collection(
+    "reservations",
+    "What was promised from which budgets, and what became of it.",
+    "<retailer>:<key>",
+    dated="at",
+    days=LEDGER_DAYS,
+    fields=("retailer", "key", "claims", "status", "until", "at", "refused_by"),
+)
+
 COLLECTIONS = (
     TREES,
     LIVE_TREES,
@@ -190,4 +215,7 @@ COLLECTIONS = (
     PURGES,
     RECONCILIATIONS,
     TURNS,
+    BUDGETS,
+    BUDGET_SHARDS,
+    RESERVATIONS,
 )
