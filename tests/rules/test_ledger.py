@@ -234,7 +234,7 @@ def _killed_transfer(till: Till) -> Budget:
     return budget
 
 
-@pytest.mark.parametrize("asleep", range(0, 12))
+@pytest.mark.parametrize("asleep", range(12))
 def test_a_transfer_that_a_straggler_ends_again_brings_nothing_twice(asleep: int) -> None:
     till = Till(campaign=(10, 2))
     budget = _killed_transfer(till)
@@ -261,7 +261,7 @@ def test_units_that_a_killed_transfer_left_between_shards_can_still_be_had() -> 
     assert alone(till.ledger.reserve(SHOP, "a", [Wish("campaign", 10)], SOON)).status is Status.RESERVED
 
 
-@pytest.mark.parametrize("asleep", range(0, 30))
+@pytest.mark.parametrize("asleep", range(30))
 def test_a_claim_that_comes_back_to_a_shard_is_not_tidied_away_by_a_straggler(asleep: int) -> None:
     """The job has read a stray entry, sleeps, and removes it when the same reservation holds the same shard again."""
     till = Till(campaign=(20, 2))
