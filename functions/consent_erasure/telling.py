@@ -335,10 +335,10 @@ def _sentence(reason: _Reason) -> str:
 def decision_told(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of `decisions` with its JSON opened and its reasons in words."""
     told = dict(row)
-    for name in ("reason", "shown"):
+    for name in ("reason", "shown", "offers"):
         try:
             told[name] = msgspec.json.decode(row[name])
-        except (msgspec.MsgspecError, TypeError):
+        except (msgspec.MsgspecError, TypeError, KeyError):
             continue
     told["why"] = in_words(row["reason"] or "")
     return told

@@ -201,6 +201,8 @@ DECISIONS = Table(
         Column("reason", _S, "the conditions that held, as JSON", required=True),
         Column("shown", _S, "the experiences, as JSON", required=True),
         Column("propensity", ColumnType.FLOAT64, "probability with which this was chosen", required=True),
+        Column("control", _B, "in the permanent control group; absent where there were no parameters"),
+        Column("offers", _S, "at a visit's start all offers held, later those shown, with their alternatives, as JSON"),
     ),
     RetentionClass.DECISIONS,
     newest_by=("revision",),

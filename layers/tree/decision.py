@@ -9,6 +9,7 @@ import msgspec
 
 from layers.events.record import Record
 from layers.tree.showing import ShownDefault, ShownExperience
+from layers.tree.treatment import Treatment
 from layers.tree.walk import Reason
 
 _encoder = msgspec.json.Encoder()
@@ -21,7 +22,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         revision: how many events were counted, this one included, since the last pause of over six hours. A late event
             raises it for every decision after it, so the largest revision is the best informed.
         reason: list of `walk.Reason` as JSON. shown: list of experiences as JSON, without texts.
-        propensity: probability with which this was chosen: 1.0, as nothing is drawn yet.
+        propensity, control, offers: as in `treatment.Treatment`.
     """
 
     event_id: str
@@ -40,6 +41,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     shown: str
     propensity: float = 1.0
+    control: bool | None = None
+    offers: str | None = None
 
 
 def experience_json(experience: ShownExperience) -> dict[str, object]:
@@ -61,6 +64,7 @@ def decide(
     node_after: str,
     reasons: Sequence[Reason],
     shown: Sequence[ShownExperience],
+    treatment: Treatment,
 ) -> Decision:
     return Decision(
         event_id=record.event.id,
@@ -77,6 +81,9 @@ def decide(
         node_after=node_after,
         reason=_encoder.encode(reasons).decode(),
         shown=_encoder.encode([experience_json(one) for one in shown]).decode(),
+        propensity=treatment.propensity,
+        control=treatment.control,
+        offers=treatment.offers,
     )
 
 

@@ -16,8 +16,9 @@ from layers.events.record import Record
 from layers.tree.decision import Decision, decide
 from layers.tree.folding import arrival, begins_anew, consent_of, counted, key_of, newest_consent, paused
 from layers.tree.parameters import ShopperParameters
-from layers.tree.showing import ShownDefault, ShownExperience, default_of, show
+from layers.tree.showing import ShownDefault, ShownExperience, default_of, filled
 from layers.tree.state import Consent, Key, State
+from layers.tree.treatment import is_treatment, seen, treatment_of
 from layers.tree.tree import Tree
 from layers.tree.variables import values_of
 from layers.tree.walk import Moment, Reason, move
@@ -39,6 +40,10 @@ class Standing:
     @property
     def parameters_version(self) -> str:
         return self.parameters.version if self.parameters else ""
+
+    @property
+    def control(self) -> bool:
+        return self.parameters is not None and self.parameters.control
 
     def granted(self, consent: Consent | None) -> bool:
         return consent.personalisation if consent else self.granted_by_default
@@ -114,6 +119,11 @@ def _step(
         reasons.append(Reason(node, "refused"))
     version = standing.parameters_version if granted else ""
     state = msgspec.structs.replace(state, node=node, tree_version=tree.version, parameters_version=version)
+    found = filled(tree, node, moment) if granted else []
+    parameters = standing.parameters if granted else None
+    treatment = treatment_of(
+        parameters, [one for shown, one in found if is_treatment(shown)], starts=reasons[0].rule == "starts"
+    )
     decision = decide(
         record,
         revision=state.revision,
@@ -123,7 +133,8 @@ def _step(
         node_before=node_before,
         node_after=node,
         reasons=reasons,
-        shown=show(tree, node, moment) if granted else (default_of(tree.definition),),
+        shown=seen(found, standing.control) or (default_of(tree.definition),),
+        treatment=treatment,
     )
     return state, decision
 
@@ -184,5 +195,6 @@ def page_now(
         state = arrival(tree.root, 0, None)
     moment = Moment(tree)
     moment.becomes(values_of(state, standing.parameters))
-    shown = show(tree, state.node, moment, wording)
+    found = filled(tree, state.node, moment, wording)
+    shown = seen(found, standing.control) or (default_of(tree.definition, wording),)
     return state.node, shown, "nothing_to_show" if isinstance(shown[0], ShownDefault) else ""

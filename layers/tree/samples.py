@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from layers.tree.offer import ShopperOffer
 from layers.tree.parameters import PredictedProduct, ShopperParameters
 from layers.tree.state import Line, Order, State
 from layers.tree.variables import Values, values_of
@@ -21,6 +22,11 @@ _PARAMETERS = ShopperParameters(
     threshold=55.0,
     generosity=2.5,
     trips=31,
+    offers=(
+        ShopperOffer(campaign="coffee", offer="percent_20", kind="promotion", product="product5", generosity=0.5),
+        ShopperOffer(campaign="step", offer="money_2", kind="tension", generosity=2.0, threshold=60.0),
+        ShopperOffer(campaign="wheel", offer="prize_5_at_0.1", kind="game", generosity=5.0, threshold=70.0),
+    ),
 )
 
 _FULL = State(

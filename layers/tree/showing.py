@@ -111,11 +111,13 @@ def _one(tree: Tree, shown: Shown, moment: Moment, wording: Wording | None) -> S
     raise AssertionError(f"a kind of experience without a rule: {type(definition).__name__}")
 
 
-def show(tree: Tree, node: str, moment: Moment, wording: Wording | None = None) -> tuple[ShownExperience, ...]:
-    """The node's experiences that have something to show, else the default.
+def filled(
+    tree: Tree, node: str, moment: Moment, wording: Wording | None = None
+) -> list[tuple[Shown, ShownExperience]]:
+    """The node's experiences that have something to show, each beside its definition.
 
     Args:
         wording: for a page; None for a decision, which keeps values only.
     """
-    found = (_one(tree, shown, moment, wording) for shown in tree.places[node].show)
-    return tuple(one for one in found if one is not None) or (default_of(tree.definition, wording),)
+    found = ((shown, _one(tree, shown, moment, wording)) for shown in tree.places[node].show)
+    return [(shown, one) for shown, one in found if one is not None]

@@ -5,7 +5,7 @@ Does not own moving in it (`walk`), showing (`showing`), or reading a file (`rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -14,7 +14,7 @@ import cel
 import msgspec
 
 from layers.tree.expressions import Expression, InvalidExpression, compile_expression
-from layers.tree.model import Definition, Experience, Node
+from layers.tree.model import Definition, Experience, Node, Promotion
 from layers.tree.samples import sample_values
 from layers.tree.variables import Values
 from layers.tree.wording import problems_of_text
@@ -100,6 +100,21 @@ def _context(values: Values) -> cel.Context:
     return cel.Context(variables=values)
 
 
+def _undeclared(values: Mapping[str, Expression]) -> list[str]:
+    """One product's price must not be shown differently to two shoppers by anything but a campaign's offer."""
+    product, generosity = values.get("product"), values.get("generosity")
+    if product is None or generosity is None or not generosity.names:
+        return []
+    if generosity.variable == "offer.generosity":
+        if product.variable == "offer.product":
+            return []
+        return [f"product: `{product.source}` has a price of its own; beside offer.generosity belongs offer.product"]
+    return [
+        f"generosity: `{generosity.source}` would show one product at another price to each shopper, by no offer that "
+        "anybody declared; write offer.generosity (with offer.product and offer.threshold), or a number"
+    ]
+
+
 class _Compiler:
     """Goes through the nodes once, and collects every problem rather than the first."""
 
@@ -126,6 +141,8 @@ class _Compiler:
                 expression = self._compiled(f"{where}, {name}", source, result)
                 if expression:
                     values[name] = expression
+        if isinstance(experience, Promotion):
+            self.problems += [f"{where}, {problem}" for problem in _undeclared(values)]
         kind = type(experience).__name__.lower()
         self.problems += [f"{where}, text: {p}" for p in problems_of_text(experience.text, kind, self._languages)]
         return Shown(experience, values)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from layers.events.model import EVENT_TYPES, PageKind, type_name
+from layers.tree.offer import ShopperOffer
 from layers.tree.parameters import PredictedProduct, ShopperParameters
 from layers.tree.state import State
 
@@ -39,6 +40,14 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("favourite_missing.price", "double", "its usual unit price; 0.0 if not known"),
     Variable("favourite_missing.category", "string", "its category; '' if not known"),
     Variable("favourite_missing.brand", "string", "its brand; '' if not known"),
+    Variable("offer.campaign", "string", "of the best promotion drawn for this shopper; '' if there is none"),
+    Variable("offer.product", "string", "what it promotes; '' if there is none"),
+    Variable("offer.generosity", "double", "what it takes off the product; 0.0 if there is none"),
+    Variable("offer.threshold", "double", "basket total that it asks for; 0.0: none"),
+    Variable("reward.generosity", "double", "what a campaign takes off this shopper's basket; 0.0 if none does"),
+    Variable("reward.threshold", "double", "basket total that it asks for; 0.0 if there is none"),
+    Variable("play.prize", "double", "of the game that a campaign offers this shopper; 0.0 if none does"),
+    Variable("play.threshold", "double", "basket total from which it is played; 0.0 if there is none"),
     Variable(
         "recommended", "list(string)", "predicted products neither in the basket nor just bought, likeliest first"
     ),
@@ -81,6 +90,35 @@ def _open(parameters: ShopperParameters | None, state: State) -> list[PredictedP
     return [p for p in parameters.products if p.id not in state.basket and p.id not in state.order.products]
 
 
+def _drawn(parameters: ShopperParameters | None, state: State, kind: str) -> ShopperOffer | None:
+    """The best of a kind; a promotion of what was just bought is none."""
+    for offer in parameters.offers if parameters else ():
+        if offer.drawn and offer.kind == kind and not (offer.product and offer.product in state.order.products):
+            return offer
+    return None
+
+
+def _offered(parameters: ShopperParameters | None, state: State) -> Values:
+    """Parameters hold the best first."""
+    offer, reward, play = (_drawn(parameters, state, kind) for kind in ("promotion", "tension", "game"))
+    return {
+        "offer": {
+            "campaign": offer.campaign if offer else "",
+            "product": offer.product if offer else "",
+            "generosity": float(offer.generosity) if offer else 0.0,
+            "threshold": float(offer.threshold) if offer else 0.0,
+        },
+        "reward": {
+            "generosity": float(reward.generosity) if reward else 0.0,
+            "threshold": float(reward.threshold) if reward else 0.0,
+        },
+        "play": {
+            "prize": float(play.generosity) if play else 0.0,
+            "threshold": float(play.threshold) if play else 0.0,
+        },
+    }
+
+
 def values_of(state: State, parameters: ShopperParameters | None) -> Values:
     """Every variable's value after the event that `state` counted last."""
     missing = _open(parameters, state)
@@ -102,6 +140,7 @@ def values_of(state: State, parameters: ShopperParameters | None) -> Values:
             "category": best.category or "",
             "brand": best.brand or "",
         },
+        **_offered(parameters, state),
         "recommended": [product.id for product in missing],
         "basket": {
             "total": total,

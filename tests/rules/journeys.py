@@ -8,10 +8,22 @@ from typing import Any
 import msgspec
 
 from layers.events.record import Record, decode_record, encode_record
+from layers.tree.offer import ShopperOffer
 from layers.tree.parameters import PredictedProduct, ShopperParameters
 
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SHOPPER = "01" + "ab" * 16
+
+OFFERS = (
+    ShopperOffer(
+        campaign="favourites", offer="percent_20", kind="promotion", product="usual3", generosity=1.0, threshold=50.0,
+        probability=0.5, uplift=0.1, expected_margin=0.3, expected_cost=0.2, propensity=0.9,
+    ),
+    ShopperOffer(
+        campaign="favourites", offer="percent_10", kind="promotion", product="usual3", generosity=0.5, threshold=50.0,
+        probability=0.5, uplift=0.04, expected_margin=0.2, expected_cost=0.1, propensity=0.05, drawn=False,
+    ),
+)  # fmt: skip
 
 PARAMETERS = ShopperParameters(
     version="2026-11-20",
@@ -24,6 +36,7 @@ PARAMETERS = ShopperParameters(
     threshold=50.0,
     generosity=2.0,
     trips=25,
+    offers=OFFERS,
 )
 
 

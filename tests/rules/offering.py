@@ -84,7 +84,9 @@ def baskets(draw: st.DrawFn) -> Baskets:
 @st.composite
 def levels(draw: st.DrawFn, kind: str) -> tuple[Level, ...]:
     if kind == "game":
-        one = st.builds(lambda prize, chance: Level(prize=prize, chance=chance), money(30), st.sampled_from([0.02, 0.1]))
+        one = st.builds(
+            lambda prize, chance: Level(prize=prize, chance=chance), money(30), st.sampled_from([0.02, 0.1])
+        )
     elif kind == "tension":
         one = st.builds(lambda off: Level(money=off), money(4))
     else:

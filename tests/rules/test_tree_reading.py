@@ -34,6 +34,22 @@ TREE: dict[str, Any] = {
 }
 
 
+PROMOTION = {
+    "kind": "promotion",
+    "product": "offer.product",
+    "generosity": "offer.generosity",
+    "threshold": "offer.threshold",
+    "text": {"en": "{generosity}", "fr": "{generosity}"},
+}
+
+
+def test_a_promotion_is_an_offers_or_the_same_for_everybody() -> None:
+    for promotion in (PROMOTION, {**PROMOTION, "product": "favourite_missing.id", "generosity": 0.5}):
+        tree = copy.deepcopy(TREE)
+        child(tree)["show"] = [promotion]
+        assert read_yaml(yaml.safe_dump(tree)).places["nearly"].show
+
+
 def problems(change: Any) -> str:
     tree = copy.deepcopy(TREE)
     change(tree)
@@ -60,6 +76,14 @@ def child(tree: Any) -> Any:
         (
             lambda t: child(t)["show"][0].update(threshold="basket.products"),
             "node `nearly`, show 1 (tension), threshold: `basket.products` gives a list",
+        ),
+        (
+            lambda t: child(t).update(show=[{**PROMOTION, "generosity": "shopper.generosity"}]),
+            "node `nearly`, show 1 (promotion), generosity: `shopper.generosity` would show one product at",
+        ),
+        (
+            lambda t: child(t).update(show=[{**PROMOTION, "product": "favourite_missing.id"}]),
+            "product: `favourite_missing.id` has a price of its own; beside offer.generosity belongs offer.product",
         ),
         (lambda t: child(t)["show"][0].update(limit=3), "node `nearly`, show 1: Object contains unknown field `limit`"),
         (lambda t: child(t)["show"][0]["text"].pop("fr"), "node `nearly`, show 1 (tension), text: has no 'fr'"),
