@@ -12,7 +12,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 from uvicorn_worker import UvicornWorker
 
-from layers.shell import express
+from layers.shell import bounds, express
 from layers.shell.express import ExpressDoor, Headers, Reply, Taker
 
 BODY = b"0123456789"
@@ -318,12 +318,12 @@ async def test_a_trailer_is_no_header(visit: Visit, cut: int) -> None:
 
 
 async def test_as_many_requests_as_one_should_send_at_once_and_no_more(visit: Visit) -> None:
-    visit.send(post() + post("/slow") * (express.PIPELINED + 5))
+    visit.send(post() + post("/slow") * (bounds.PIPELINED + 5))
     visit.counter.reply()
     found: list[int] = []
-    while len(found) < express.PIPELINED + 2:
+    while len(found) < bounds.PIPELINED + 2:
         found += statuses(await visit.answers())
-    assert found == [204] + [200] * express.PIPELINED + [429]
+    assert found == [204] + [200] * bounds.PIPELINED + [429]
     assert visit.wire.is_closing()
 
 
@@ -340,14 +340,14 @@ async def test_line_breaks_do_not_keep_a_connection(visit: Visit) -> None:
     visit.send(post())
     visit.counter.reply()
     visit.send(b"\r\n")
-    visit.door.stalled(asyncio.get_running_loop().time() + express.READ_S + 1)
+    visit.door.stalled(asyncio.get_running_loop().time() + bounds.READ_S + 1)
     assert visit.wire.is_closing()
 
 
 async def test_who_was_refused_before_the_end_of_the_body_is_not_answered_twice(visit: Visit) -> None:
     visit.send(b"POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n" + BODY)
     assert statuses(await visit.answers()) == [413]
-    visit.door.stalled(asyncio.get_running_loop().time() + express.READ_S + 1)
+    visit.door.stalled(asyncio.get_running_loop().time() + bounds.READ_S + 1)
     assert await visit.answers() == b""
     assert visit.wire.is_closing()
 
@@ -380,7 +380,7 @@ async def test_a_function_says_which_method_may_pass(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("pieces", [1, 8])
 async def test_a_head_that_is_too_large_is_refused_in_one_piece_or_many(visit: Visit, pieces: int) -> None:
     request = post(head="".join(f"X-{n}: {'y' * 1000}\r\n" for n in range(70)))
-    assert len(request) > 2 * express.HEAD_BYTES
+    assert len(request) > 2 * bounds.HEAD_BYTES
     size = len(request) // pieces + 1
     for start in range(0, len(request), size):
         if not visit.wire.is_closing():
@@ -392,7 +392,7 @@ async def test_a_head_that_is_too_large_is_refused_in_one_piece_or_many(visit: V
 
 @pytest.mark.parametrize("cut", [1, 1000, 34_000])
 async def test_a_head_is_as_large_however_it_was_cut(visit: Visit, cut: int) -> None:
-    for more, status in ((express.HEAD_BYTES - 200, 200), (express.HEAD_BYTES, 431)):
+    for more, status in ((bounds.HEAD_BYTES - 200, 200), (bounds.HEAD_BYTES, 431)):
         request = post("/slow", head=f"X: {'y' * more}\r\n")
         visit.send(request[:cut])
         visit.send(request[cut:])
@@ -401,7 +401,7 @@ async def test_a_head_is_as_large_however_it_was_cut(visit: Visit, cut: int) -> 
 
 async def test_a_head_without_end_is_refused_in_one_piece(visit: Visit) -> None:
     visit.send(post("/slow"))
-    visit.send(b"POST /slow HTTP/1.1\r\nX: " + b"y" * 3 * express.HEAD_BYTES)
+    visit.send(b"POST /slow HTTP/1.1\r\nX: " + b"y" * 3 * bounds.HEAD_BYTES)
     assert statuses(await visit.answers()) == [200, 431]
 
 
@@ -415,15 +415,15 @@ async def test_a_large_body_is_no_large_head(visit: Visit) -> None:
 async def test_a_client_that_stalls_is_told_and_left(visit: Visit) -> None:
     now = asyncio.get_running_loop().time()
     visit.send(post()[:-1])
-    visit.door.stalled(now + express.READ_S - 1)
+    visit.door.stalled(now + bounds.READ_S - 1)
     assert not visit.wire.is_closing()
-    visit.door.stalled(now + express.READ_S + 1)
+    visit.door.stalled(now + bounds.READ_S + 1)
     assert (await visit.answers()).startswith(b"HTTP/1.1 408 ")
     assert visit.wire.is_closing()
 
 
 async def test_a_client_that_says_nothing_at_all_is_left(visit: Visit) -> None:
-    visit.door.stalled(asyncio.get_running_loop().time() + express.READ_S + 1)
+    visit.door.stalled(asyncio.get_running_loop().time() + bounds.READ_S + 1)
     assert visit.wire.is_closing()
 
 
