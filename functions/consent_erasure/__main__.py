@@ -1,21 +1,25 @@
 """`python -m functions.consent_erasure erase | status | receipt | access | object | key | verify`: the compliance
-officer's commands.
+officer's commands, worded in arguments.py.
 
-`verify` needs no network and no account: receipts, and the public key. Exit codes: 0 done and well; 1 it is not (not
-verified, or incomplete); 2 it could not be asked or read.
+`verify` needs no network and no account: receipts, and the public key.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from functions.consent_erasure.officer import CannotAsk, Office, customers, gcloud_token
-from functions.consent_erasure.rules import COMPLETE, erasure_id
+from functions.consent_erasure.arguments import arguments
+from functions.consent_erasure.identity import CannotAsk, FromFile, FromGcloud, Identity
+from functions.consent_erasure.lists import Progress, customers, parts
+from functions.consent_erasure.officer import Office
+from functions.consent_erasure.rules import COMPLETE
 from functions.consent_erasure.shopper_desk import ShopperDesk
 from functions.consent_erasure.verification import verify
+from layers.privacy.deadline import Urgency, urgency
 from layers.signing.keys import InvalidKey, PublicKey
 
 WELL, NOT_WELL, NOT_ASKED = 0, 1, 2
@@ -25,54 +29,8 @@ class _Unreadable(Exception):
     """A file that cannot be read, or written."""
 
 
-def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m functions.consent_erasure",
-        description="Erases customers and keeps the proof of it; gives access; records objections.",
-        epilog="Exit codes: 0 done and well; 1 not verified, or incomplete; 2 it could not be asked or read.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, purpose in (
-        ("erase", "erases customers, and waits until every store was read again"),
-        ("status", "shows how far an erasure has come, and until when it is due"),
-        ("receipt", "fetches the receipt of an erasure"),
-        ("access", "writes down everything that is held about one customer"),
-        ("object", "records that one customer objects to profiling, and deletes the profile"),
-        ("key", "fetches the public key that receipts are signed with"),
-    ):
-        command = commands.add_parser(name, help=purpose, description=purpose)
-        command.add_argument("--url", required=True, help="address of the service consent_erasure")
-        command.add_argument(
-            "--token-file", type=Path, help="a file with an identity token; without it gcloud is asked for one"
-        )
-        if name != "key":
-            command.add_argument("--retailer", required=True, help="the retailer's id")
-            command.add_argument("--reference", required=True, help="the retailer's own, of this one request")
-        if name == "erase":
-            command.add_argument(
-                "--customers", required=True, type=Path, help="a file with one customer id a line; - reads stdin"
-            )
-        if name in ("access", "object"):
-            # In a file, since a command line stands in the shell's history and in every list of processes.
-            command.add_argument(
-                "--customer", required=True, type=Path, help="a file with the customer id; - reads stdin"
-            )
-        if name == "access":
-            command.add_argument("--out", required=True, type=Path, help="where to write it; only you can read it")
-        elif name == "object":
-            command.add_argument("--since", help="when the customer objected, such as 2026-11-20T10:00:00+01:00")
-        elif name != "status":
-            command.add_argument("--out", type=Path, help="where to write it" + (" (the receipt)" * (name == "erase")))
-    command = commands.add_parser(
-        "verify",
-        help="checks receipts offline with the public key alone",
-        description="Checks signature, form and order of receipts, and says what follows from it and what does not.",
-    )
-    command.add_argument("receipts", nargs="+", type=Path, metavar="RECEIPT", help="in the order of their numbers")
-    command.add_argument(
-        "--key", required=True, action="append", type=Path, help="the public key, PEM; several times after a rotation"
-    )
-    return parser
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _read(path: Path) -> bytes:
@@ -92,12 +50,8 @@ def _verify(given: argparse.Namespace) -> int:
     return WELL if verdict.holds else NOT_WELL
 
 
-def _token(given: argparse.Namespace) -> str:
-    return _read(given.token_file).decode().strip() if given.token_file else gcloud_token(given.url)
-
-
-def _office(given: argparse.Namespace) -> Office:
-    return Office(given.url, _token(given), lambda text: print(text, file=sys.stderr, flush=True))
+def _identity(given: argparse.Namespace) -> Identity:
+    return FromFile(given.token_file) if given.token_file else FromGcloud(given.url)
 
 
 def _write(path: Path | None, content: bytes) -> None:
@@ -111,11 +65,43 @@ def _write(path: Path | None, content: bytes) -> None:
         raise _Unreadable(f"{path} cannot be written: {error.strerror}; fetch it again with `receipt`") from None
 
 
+def _place(out: Path | None, reference: str, several: bool) -> Path | None:
+    """Where a receipt goes: to the file, or into the folder of several.
+
+    Raises:
+        _Unreadable: it cannot be made.
+    """
+    if out is None or not several:
+        return out
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _Unreadable(f"{out} is to hold several receipts and is no folder: {error.strerror}") from None
+    return out / f"{reference}.json"
+
+
 def _summary(status: dict[str, Any]) -> str:
     late = ", OVERDUE" if status["overdue"] else ""
-    return (
-        f"erasure {status['id']}: {status['status']}, due {status['due']}{late}, finished {status['finished'] or '-'}"
-    )
+    named = f"{status['reference']} ({status['customers']} customers)"
+    return f"erasure {named}: {status['status']}, due {status['due']}{late}, finished {status['finished'] or '-'}"
+
+
+def _warn(status: dict[str, Any]) -> bool:
+    """Whether it is overdue; says so, and also when it soon is."""
+    if status["status"] == COMPLETE:
+        return False
+    how = Urgency.OVERDUE if status["overdue"] else urgency(datetime.fromisoformat(status["due"]), datetime.now(UTC))
+    if how is Urgency.SOON:
+        _say(
+            f"WARNING: {status['reference']} is due on {status['due']}, in less than a week, and has no receipt. Send "
+            "its `erase` command again; if it does not complete, ask Gondola's operators today."
+        )
+    elif how is Urgency.OVERDUE:
+        _say(
+            f"WARNING: {status['reference']} was due on {status['due']}, and has no receipt. Send its `erase` command "
+            "again now, and tell the persons why it is late (article 12(3) of the GDPR)."
+        )
+    return how is Urgency.OVERDUE
 
 
 def _ids(path: Path) -> list[str]:
@@ -127,7 +113,7 @@ def _about_one(given: argparse.Namespace) -> int:
     ids = _ids(given.customer)
     if len(ids) > 1:
         raise CannotAsk(f"{len(ids)} customer ids were given, and this asks about one; nothing was asked.")
-    desk = ShopperDesk(given.url, _token(given))
+    desk = ShopperDesk(given.url, _identity(given).token())
     if given.command == "access":
         size = desk.access(given.retailer, given.reference, ids[0], given.out)
         print(f"{given.out}: everything that is held, {size} bytes")
@@ -140,43 +126,63 @@ def _about_one(given: argparse.Namespace) -> int:
     return WELL
 
 
-def _erase(given: argparse.Namespace) -> int:
+def _erase(given: argparse.Namespace, office: Office) -> int:
     ids = _ids(given.customers)
-    office = _office(given)
-    status = office.erase(given.retailer, given.reference, ids)
-    print(_summary(status))
-    if status["status"] != COMPLETE:
-        print("some store still receives data of these customers; send the same command again", file=sys.stderr)
-        return NOT_WELL
-    if given.out is not None:
-        _write(given.out, office.receipt(status["id"]))
-    return WELL
+    asked = parts(given.reference, ids)
+    several = len(asked) > 1
+    known = given.progress
+    if known is None and several and str(given.customers) != "-":
+        known = given.customers.with_name(given.customers.name + ".progress")
+    progress = Progress(known, given.retailer, given.reference, len(ids))
+    if several:
+        _say(f"{len(ids)} customers, {len(asked)} requests{f'; progress in {known}' if known else ''}")
+    well = True
+    for number, part in enumerate(asked, 1):
+        place = _place(given.out, part.reference, several)
+        if progress.complete(part) and (place is None or place.exists()):
+            _say(f"request {number} of {len(asked)}, {part.reference}: complete already")
+            continue
+        status = office.erase(given.retailer, part.reference, part.customers)
+        progress.note(part, status)
+        print(_summary(status), flush=True)
+        if status["status"] == COMPLETE:
+            if place is not None:
+                _write(place, office.receipt(status["id"]))
+            continue
+        well = False
+        _say("some store still receives data of these customers; send the same command again")
+        _warn(status)
+    return WELL if well else NOT_WELL
 
 
 def _asked(given: argparse.Namespace) -> int:
-    if given.command == "erase":
-        return _erase(given)
     if given.command in ("access", "object"):
         return _about_one(given)
-    office = _office(given)
+    office = Office(given.url, _identity(given), _say)
+    if given.command == "erase":
+        return _erase(given, office)
     if given.command == "key":
         _write(given.out, office.key())
         return WELL
-    id = erasure_id(given.retailer, given.reference)
+    found = office.of_reference(given.retailer, given.reference)
     if given.command == "receipt":
-        _write(given.out, office.receipt(id))
+        if len(found) > 1 and given.out is None:
+            raise CannotAsk(f"{len(found)} receipts are of this reference; name their folder with --out.")
+        for status in found:
+            _write(_place(given.out, status["reference"], len(found) > 1), office.receipt(status["id"]))
         return WELL
-    status = office.status(id)
-    office.show(status)
-    print(_summary(status))
-    return NOT_WELL if status["overdue"] else WELL
+    for status in found:
+        office.show(status)
+        print(_summary(status))
+    overdue = [_warn(status) for status in found]
+    return NOT_WELL if any(overdue) else WELL
 
 
-def main(arguments: list[str]) -> int:
+def main(given: list[str]) -> int:
     """See the module."""
-    given = _arguments().parse_args(arguments)
+    asked = arguments().parse_args(given)
     try:
-        return _verify(given) if given.command == "verify" else _asked(given)
+        return _verify(asked) if asked.command == "verify" else _asked(asked)
     except (CannotAsk, _Unreadable) as error:
         print(error, file=sys.stderr)
     except UnicodeDecodeError:

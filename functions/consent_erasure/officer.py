@@ -1,21 +1,24 @@
-"""The compliance officer's side of the endpoint: asks, waits, and says what happened.
+"""The compliance officer's side of the endpoint: asks, waits, and says what happened while it happens.
 
-Owns the calls and the identity token. Does not own the words on the command line (`__main__.py`), nor any rule of the
-endpoint: what it refuses is said in its own words.
+Owns the calls. Does not own the identity token (identity.py), the words on the command line (`__main__.py`), nor any
+rule of the endpoint: what it refuses is said in its own words.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
-import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from functions.consent_erasure.rules import COMPLETE, INCOMPLETE, MAX_CUSTOMERS
+from functions.consent_erasure.identity import CannotAsk, Identity
+from functions.consent_erasure.lists import numbered
+from functions.consent_erasure.rules import COMPLETE, INCOMPLETE, erasure_id
 
 Say = Callable[[str], None]
 
@@ -25,66 +28,37 @@ ATTEMPTS = 20
 WITHIN_S = 1860.0
 """A request answers within the service's own 1 800 s, or not at all."""
 
+LOOKS_EVERY_S = 2.0
+
 _PASSING = (408, 429, 500, 502, 503, 504)
-
-
-class CannotAsk(Exception):
-    """It could not be asked, or was refused. The message says what to do, and holds no customer id."""
-
-
-def customers(lines: Iterable[str]) -> list[str]:
-    """One customer id a line, each once; empty lines do not count.
-
-    Raises:
-        CannotAsk: none, or more than one request may name.
-    """
-    found = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
-    if not 1 <= len(found) <= MAX_CUSTOMERS:
-        raise CannotAsk(
-            f"{len(found)} customer ids were given, and a request names 1 to {MAX_CUSTOMERS}; nothing was asked. Give "
-            "one a line; with more, split the file and give each part a reference of its own."
-        )
-    return found
-
-
-def gcloud_token(address: str) -> str:
-    """The identity token of whoever is logged in to gcloud on this machine.
-
-    Raises:
-        CannotAsk: nobody is, or there is no gcloud.
-    """
-    for options in ([f"--audiences={address}"], []):  # only a service account's token may name who it is for
-        try:
-            asked = ["gcloud", "auth", "print-identity-token", "--quiet", *options]
-            done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)
-        except (OSError, subprocess.TimeoutExpired):
-            break
-        if done.returncode == 0 and done.stdout.strip():
-            return done.stdout.strip()
-    raise CannotAsk("gcloud gives no identity token; log in with `gcloud auth login`, or give one with --token-file.")
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
     """Args:
-    url: of the service consent_erasure. pause: waits for so many seconds.
+    url: of the service consent_erasure. pause: waits for so many seconds. looks_every_s: while a request runs, its
+        progress is asked for.
     """
 
     url: str
-    token: str
+    identity: Identity
     say: Say
     pause: Callable[[float], None] = time.sleep
+    looks_every_s: float = LOOKS_EVERY_S
+    _told: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def erase(self, retailer: str, reference: str, ids: list[str]) -> dict[str, Any]:
+    def erase(self, retailer: str, reference: str, ids: Sequence[str]) -> dict[str, Any]:
         """Asks until it is complete or incomplete; the last status.
 
         Raises:
             CannotAsk: refused, or still not done after all attempts.
         """
-        body = {"retailer": retailer, "reference": reference, "customers": ids}
+        body = {"retailer": retailer, "reference": reference, "customers": list(ids)}
         for attempt in range(1, ATTEMPTS + 1):
-            self.say(f"asking for the erasure of {len(ids)} customer(s), reference {reference}, attempt {attempt}")
-            status, told = self._json("POST", "/v1/erasures", body)
+            again = f", attempt {attempt}" if attempt > 1 else ""
+            self.say(f"asking for the erasure of {len(ids)} customer(s), reference {reference}{again}")
+            with self._watched(erasure_id(retailer, reference)):
+                status, told = self._json("POST", "/v1/erasures", body)
             if status in (200, 202):
                 found = self.status(told["id"])
                 self.show(found)
@@ -97,8 +71,53 @@ class Office:
             self.pause(min(60.0, 2.0**attempt))
         raise CannotAsk("the erasure has not ended; what was done is recorded. Send the same command again later.")
 
+    @contextmanager
+    def _watched(self, id: str) -> Iterator[None]:
+        """Tells of each store as it is done: the request itself answers only at its end."""
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(self.looks_every_s):
+                try:
+                    code, told = self._json("GET", f"/v1/erasures/{id}")
+                except CannotAsk:
+                    continue
+                if code == 200 and not ended.is_set():
+                    self.show(told)
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join(timeout=self.looks_every_s)
+
     def status(self, id: str) -> dict[str, Any]:
         return self._wanted("GET", f"/v1/erasures/{id}")
+
+    def of_reference(self, retailer: str, reference: str) -> list[dict[str, Any]]:
+        """The request of this reference, or those that a longer list was cut into.
+
+        Raises:
+            CannotAsk: there is none.
+        """
+        code, told = self._json("GET", f"/v1/erasures/{erasure_id(retailer, reference)}")
+        if code == 200:
+            return [told]
+        refused = refusal(code, told)
+        found: list[dict[str, Any]] = []
+        while code == 404 or found:
+            number = len(found) + 1
+            code, told = self._json("GET", f"/v1/erasures/{erasure_id(retailer, numbered(reference, number))}")
+            if code == 404:
+                break
+            if code != 200:
+                raise CannotAsk(refusal(code, told))
+            found.append(told)
+        if not found:
+            raise CannotAsk(refused)
+        return found
 
     def receipt(self, id: str) -> bytes:
         """Byte for byte, as it was signed."""
@@ -108,9 +127,12 @@ class Office:
         return self._bytes("GET", "/v1/erasures/key")
 
     def show(self, status: dict[str, Any]) -> None:
+        """Says of each store what was not said yet."""
         for store in status["stores"]:
-            numbers = f"found {store['found']}, deleted {store['deleted']}" if "found" in store else "written"
-            self.say(f"  {store['store']}: {numbers}, {'verified' if store['verified'] else 'not verified yet'}")
+            line, place = store_line(store), (status["id"], store["store"])
+            if line and self._told.get(place) != line:
+                self._told[place] = line
+                self.say(f"  {line}")
 
     def _wanted(self, method: str, path: str) -> dict[str, Any]:
         status, told = self._json(method, path)
@@ -129,8 +151,14 @@ class Office:
         return status, read_json(content)
 
     def _call(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
+        status, content = self._sent(method, path, body)
+        if status == 401 and self.identity.renewed():
+            return self._sent(method, path, body)
+        return status, content
+
+    def _sent(self, method: str, path: str, body: object) -> tuple[int, bytes]:
         connection, base = connected(self.url)
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self.identity.token()}", "Content-Type": "application/json"}
         try:
             data = None if body is None else json.dumps(body).encode()
             connection.request(method, base + path, data, headers)
@@ -144,6 +172,22 @@ class Office:
             ) from None
         finally:
             connection.close()
+
+
+def store_line(store: dict[str, Any]) -> str:
+    """How far a store is; empty while nothing was done."""
+    if not store["started"]:
+        return ""
+    name, numbers = store["store"], ""
+    if "found" in store:
+        numbers = f"found {store['found']}, deleted {store['deleted']}, "
+    if not store["finished"]:
+        return f"{name}: {numbers}going on"
+    if not store["verified"]:
+        return f"{name}: {numbers or 'written, '}not verified yet"
+    if store.get("remaining"):
+        return f"{name}: {numbers}{store['remaining']} came since, and go next"
+    return f"{name}: {numbers or 'written, '}verified"
 
 
 def connected(url: str) -> tuple[http.client.HTTPConnection, str]:

@@ -30,6 +30,7 @@ from layers.stores.tables import ARRIVALS, EVENTS, SHOPPERS, HotTableSpec
 ID = re.compile(r"^[0-9a-f]{32}$")
 MAX_BODY_BYTES = 128 * 1024
 MAX_CUSTOMERS = 1000
+MAX_REFERENCE = 64
 ROUNDS = 3
 """How often what verification still finds is erased again before the request is called incomplete."""
 
