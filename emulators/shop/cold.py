@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from layers.declarations.settings import Settings
-from layers.facts import DECISIONS, FACTS, TABLES, ColumnType, Table
+from layers.facts import DECISIONS, EVERYWHERE, FACTS, ColumnType, Table
 from layers.retailers import Retailer
 from layers.stores.bigquery.warehouse import BigQueryWarehouse
 
@@ -66,7 +66,10 @@ class Cold:
     def rows_with(self, text: str) -> dict[str, int]:
         """Rows of each stored table in which some text column holds `text`; only the tables that have any."""
         found: dict[str, int] = {}
-        for table in TABLES:
+        there = self._warehouse.names(self._retailer.dataset)
+        for table in EVERYWHERE:
+            if table.derived and table.stored_as not in there:
+                continue
             columns = [column.name for column in table.columns if column.type is ColumnType.STRING]
             holds = " OR ".join(f"STRPOS({column}, @text) > 0" for column in columns)
             n = self._number(f"SELECT COUNT(*) AS n FROM `{self.dataset}.{table.stored_as}` WHERE {holds}", text=text)

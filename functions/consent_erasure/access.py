@@ -20,16 +20,18 @@ from functions.consent_erasure.rules import Fingerprints, text_of
 from functions.consent_erasure.telling import (
     NoReader,
     Told,
+    days_kept,
     decision_told,
     description,
     facts_sql,
     head,
     journal_until,
     kept_until,
+    row_kept_until,
     stores,
 )
 from layers.events.record import CorruptRecord, decode_record, read_row_key
-from layers.facts import DECISIONS, TABLES, Table
+from layers.facts import DECISIONS, EVERYWHERE, Table
 from layers.privacy.suppression import digest, digest_prefix, last_erased, suppression_id
 from layers.retailers import Retailer
 from layers.shell.log import failure
@@ -91,7 +93,7 @@ async def package(
     Raises:
         NoReader: a declared store has none. Whatever a store raises.
     """
-    told = stores(hot_tables(room.registry), TABLES, COLLECTIONS)
+    told = stores(hot_tables(room.registry), EVERYWHERE, COLLECTIONS)
     suppression = await room.documents.get(SUPPRESSIONS, suppression_id(retailer.id, shopper))
     subject = Subject(retailer, customer, shopper, suppression, now)
     opened = await asyncio.gather(*(_opened(_records(room, one, subject)) for one in told))
@@ -249,9 +251,11 @@ _HOT: Mapping[str, Callable[[Room, Subject], AsyncIterator[list[Record]]]] = {
 
 async def _facts(room: Room, table: Table, subject: Subject) -> AsyncIterator[list[Record]]:
     retailer = subject.retailer
+    if table.derived and table.stored_as not in await asyncio.to_thread(room.warehouse.names, retailer.dataset):
+        return
     after = _FIRST
     if table.retention is not None:
-        after = subject.now - timedelta(days=retailer.contract.days(table.retention), microseconds=1)
+        after = subject.now - timedelta(days=days_kept(retailer, table, table.retention), microseconds=1)
     if subject.erased is not None:
         after = max(after, subject.erased)
     sql = facts_sql(room.warehouse.full_name(retailer.dataset), table)
@@ -268,8 +272,7 @@ async def _facts(room: Room, table: Table, subject: Subject) -> AsyncIterator[li
 
 def _row_told(row: Mapping[str, Any], table: Table, retailer: Retailer) -> Record:
     told = decision_told(row) if table == DECISIONS else dict(row)
-    if table.retention is not None:
-        told["kept_until"] = kept_until(retailer, table.retention, row["at"])
+    told["kept_until"] = row_kept_until(retailer, table, row)
     return {name: value for name, value in told.items() if value is not None}
 
 

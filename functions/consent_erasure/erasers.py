@@ -174,6 +174,11 @@ class _Facts:
     async def count(self) -> Did:
         return await asyncio.to_thread(self._count)
 
+    def _is_there(self) -> bool:
+        return not self.table.derived or self.table.stored_as in self.room.warehouse.names(
+            self.erasure.retailer.dataset
+        )
+
     async def erase(self) -> Did:
         return await asyncio.to_thread(self._erase)
 
@@ -184,10 +189,14 @@ class _Facts:
         return binding(self.erasure.retailer.id, self.erasure.shoppers)
 
     def _count(self) -> Did:
+        if not self._is_there():
+            return Did(0)
         job = self.room.warehouse.job(count_sql(self._dataset(), self.table), self._binding())
         return Did(int(job.rows[0]["found"]), job.id)
 
     def _erase(self) -> Did:
+        if not self._is_there():
+            return Did(0)
         job = self.room.warehouse.job(delete_sql(self._dataset(), self.table), self._binding())
         return Did(job.changed, job.id)
 

@@ -10,7 +10,7 @@ from functions.consent_erasure.function import RECEIPTS
 from functions.consent_erasure.rules import Step, others, steps
 from layers.declarations import SecretKind, settings
 from layers.declarations.settings import Settings
-from layers.facts import TABLES
+from layers.facts import EVERYWHERE
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.retailers import Registry
 from layers.signing.port import Signer
@@ -51,12 +51,12 @@ def declared_steps(registry: Registry) -> tuple[Step, ...]:
     """Raises:
     NoStep: a declared store may hold a shopper and has no step; the function must not start.
     """
-    return steps(hot_tables(registry), TABLES, COLLECTIONS)
+    return steps(hot_tables(registry), EVERYWHERE, COLLECTIONS)
 
 
 def declared_others(registry: Registry) -> tuple[tuple[str, str], ...]:
     """The stores without a step: by their declaration no shopper stands in them."""
-    return others(hot_tables(registry), TABLES, COLLECTIONS)
+    return others(hot_tables(registry), EVERYWHERE, COLLECTIONS)
 
 
 async def make() -> Room:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import msgspec
 
 from functions.consent_erasure.rules import text_of
 from layers.events.meaning import ENVELOPE, EVENT
-from layers.facts import DECISIONS, Table
+from layers.facts import DECISIONS, ColumnType, Table, moment_sql
 from layers.privacy.suppression import digest_sql
 from layers.retailers import Retailer, RetentionClass
 from layers.retailers.reasons import REASONS
@@ -97,6 +97,7 @@ class Told:
 
 
 _KEPT = {"kept_until": "When it is removed at the latest."}
+_COMPUTED = "Computed each night from the orders."
 _SENT = "The shop's pages and app, its tills and servers, or the files that the retailer delivered."
 
 STATE: Mapping[str, str] = {
@@ -250,6 +251,10 @@ def _of(known: Mapping[str, Told], store: str, what: str) -> Told:
     return known[store]
 
 
+_FACTS_ORDER = ("at", "event_id", "position")
+_DERIVED_ORDER = ("as_of", "day", "category", "product")
+
+
 def columns_told(table: Table) -> list[str]:
     """The columns of a record; the pseudonym is the same everywhere and stands in the package's head."""
     return [column.name for column in table.columns if column.name != "shopper"]
@@ -269,10 +274,16 @@ def _facts(table: Table) -> Told:
         table.meaning,
         meanings | (_KEPT if table.retention else {}),
         reason.purpose if reason else "",
-        "Decided by the tree of experiences; the section `logic` says how." if table == DECISIONS else _SENT,
+        _source(table),
         retention=table.retention,
         table=table,
     )
+
+
+def _source(table: Table) -> str:
+    if table == DECISIONS:
+        return "Decided by the tree of experiences; the section `logic` says how."
+    return _COMPUTED if table.derived else _SENT
 
 
 def facts_sql(dataset: str, table: Table) -> str:
@@ -283,8 +294,9 @@ def facts_sql(dataset: str, table: Table) -> str:
     """
     names = columns_told(table)
     columns = ", ".join(f"`{name}`" for name in names)
-    order = ", ".join(f"`{name}`" for name in ("at", "event_id", "position") if name in names) or "1"
-    after = " AND `at` > @after" if "at" in names else ""
+    in_order = _DERIVED_ORDER if table.derived else _FACTS_ORDER
+    order = ", ".join(f"`{name}`" for name in in_order if name in names) or "1"
+    after = f" AND {moment_sql(table)} > @after" if table.timed_by in names else ""
     theirs = f"{digest_sql('shopper')} = @shopper{after}"
     return f"SELECT {columns} FROM `{dataset}.{table.name}` WHERE {theirs} ORDER BY {order}"
 
@@ -346,6 +358,21 @@ def decision_told(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def kept_until(retailer: Retailer, retention: RetentionClass, at: datetime) -> str:
     return text_of(at + timedelta(days=retailer.contract.days(retention)))
+
+
+def row_kept_until(retailer: Retailer, table: Table, row: Mapping[str, Any]) -> str | None:
+    """When a row is removed at the latest; None for a table that no delay bounds."""
+    if table.retention is None:
+        return None
+    at = row[table.timed_by]
+    if table.dated.type is ColumnType.DATE:
+        at = datetime.combine(at, time(), UTC)
+    return text_of(at + timedelta(days=days_kept(retailer, table, table.retention)))
+
+
+def days_kept(retailer: Retailer, table: Table, retention: RetentionClass) -> int:
+    contract = retailer.contract.days(retention)
+    return contract if table.days is None else min(contract, table.days)
 
 
 def journal_until(minute: datetime) -> str:

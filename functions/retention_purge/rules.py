@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from layers.facts import Table
+from layers.facts import Table, moment_sql
 from layers.retailers import Retailer, RetentionClass, family
 from layers.stores.collections import Collection
 from layers.stores.tables import ARRIVALS, EVENT_CLASSES, EVENTS, JOURNAL_DAYS, SHOPPERS, HotTableSpec
@@ -122,7 +122,12 @@ def _class_of(name: str) -> RetentionClass:
 
 def cold_parts(tables: Iterable[Table], retailer: Retailer, now: datetime) -> tuple[tuple[Table, datetime], ...]:
     """Every table that a contract bounds, with its cut-off."""
-    return tuple((t, cutoff(retailer, t.retention, now)) for t in tables if t.retention is not None)
+    return tuple((t, _table_cutoff(retailer, t, t.retention, now)) for t in tables if t.retention is not None)
+
+
+def _table_cutoff(retailer: Retailer, table: Table, retention: RetentionClass, now: datetime) -> datetime:
+    contract = cutoff(retailer, retention, now)
+    return contract if table.days is None else max(contract, now - timedelta(days=table.days))
 
 
 def inactive_since(retailer: Retailer, retention: RetentionClass, now: datetime) -> datetime | None:
@@ -147,21 +152,20 @@ def inactive_sql(verb: str, dataset: str, table: Table, tables: Iterable[Table])
     )
     return (
         f"{verb} FROM `{dataset}.{table.stored_as}` AS t "
-        f"WHERE t.`at` < @since AND t.shopper NOT IN (SELECT n.shopper FROM ({active}) AS n)"
+        f"WHERE {moment_sql(table, 't.')} < @since AND t.shopper NOT IN (SELECT n.shopper FROM ({active}) AS n)"
     )
 
 
-# `at` is a reserved word of GoogleSQL, so it stands between backquotes.
 def count_sql(dataset: str, table: Table) -> str:
-    return f"SELECT COUNT(*) AS found FROM `{dataset}.{table.stored_as}` WHERE `at` < @cutoff"
+    return f"SELECT COUNT(*) AS found FROM `{dataset}.{table.stored_as}` WHERE {moment_sql(table)} < @cutoff"
 
 
 def delete_sql(dataset: str, table: Table) -> str:
-    return f"DELETE FROM `{dataset}.{table.stored_as}` WHERE `at` < @cutoff"
+    return f"DELETE FROM `{dataset}.{table.stored_as}` WHERE {moment_sql(table)} < @cutoff"
 
 
 def kept_sql(dataset: str, table: Table) -> str:
-    return f"SELECT COUNT(*) AS kept, MIN(`at`) AS oldest FROM `{dataset}.{table.stored_as}`"
+    return f"SELECT COUNT(*) AS kept, MIN({moment_sql(table)}) AS oldest FROM `{dataset}.{table.stored_as}`"
 
 
 def has_ended(collection: Collection, data: Mapping[str, Any], retailer: Retailer | None, now: datetime) -> bool | None:

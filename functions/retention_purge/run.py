@@ -7,6 +7,7 @@ calls, so a kill between them makes `removed` too small; `expired` is read from 
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +27,7 @@ from functions.retention_purge.rules import (
     with_inactive,
 )
 from functions.retention_purge.sweep import erased_of, sweep, sweep_dead_letters
-from layers.facts import TABLES
+from layers.facts import EVERYWHERE
 from layers.retailers import Retailer
 from layers.shell.log import Severity, failure, log
 from layers.stores.collections import COLLECTIONS, PURGES
@@ -114,7 +115,10 @@ async def _retailer(room: Room, retailer: Retailer, scheduled: datetime, dry_run
     if not dry_run:
         await ledger.add(profiles.store, profiles.removed)
         await ledger.add(parts[-1].store, parts[-1].removed)
-    for table, cutoff in cold_parts(TABLES, retailer, scheduled):
+    there = await asyncio.to_thread(room.warehouse.names, retailer.dataset)
+    for table, cutoff in cold_parts(EVERYWHERE, retailer, scheduled):
+        if table.derived and table.stored_as not in there:
+            continue
         part = await cold.purge_table(room, retailer, table, cutoff, dry_run)
         parts.append(await inactive.remove_rows(room, retailer, table, part, scheduled, dry_run))
         if not dry_run:

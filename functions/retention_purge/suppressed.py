@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from layers.events.model import ConsentChanged
 from layers.events.record import CorruptRecord, decode_record, milliseconds
-from layers.facts import Table
+from layers.facts import Table, moment_sql
 from layers.privacy.suppression import DIGITS, digest, digest_prefix, digest_sql, last_erased
 from layers.stores.bigtable.port import ShopperRow
 from layers.stores.firestore.port import Document
@@ -53,21 +53,21 @@ class Erased:
             yield {"prefix": digest_prefix(self._retailer_id), "erased": ",".join(each[first : first + most])}
 
 
-def _where(name: str) -> str:
+def _where(dataset: str, table: Table) -> str:
     # A text of digests and times, as reconciliation's: an array of as many took the emulator fifty times as long.
     return (
-        f"FROM `{name}` AS t WHERE EXISTS (SELECT 1 FROM UNNEST(SPLIT(@erased, ',')) AS each"
+        f"FROM `{dataset}.{table.stored_as}` AS t WHERE EXISTS (SELECT 1 FROM UNNEST(SPLIT(@erased, ',')) AS each"
         f" WHERE SUBSTR(each, 1, {DIGITS}) = {digest_sql('t.shopper')}"
-        f" AND UNIX_MILLIS(t.`at`) <= CAST(SUBSTR(each, {DIGITS + 1}) AS INT64))"
+        f" AND UNIX_MILLIS({moment_sql(table, 't.')}) <= CAST(SUBSTR(each, {DIGITS + 1}) AS INT64))"
     )
 
 
 def count_sql(dataset: str, table: Table) -> str:
-    return f"SELECT COUNT(*) AS found {_where(f'{dataset}.{table.stored_as}')}"
+    return f"SELECT COUNT(*) AS found {_where(dataset, table)}"
 
 
 def delete_sql(dataset: str, table: Table) -> str:
-    return f"DELETE {_where(f'{dataset}.{table.stored_as}')}"
+    return f"DELETE {_where(dataset, table)}"
 
 
 def made_before(row: ShopperRow, erased: datetime, former: Sequence[bytes] = ()) -> tuple[bool, bool]:

@@ -15,7 +15,7 @@ from functions.retention_purge.room import Room
 from functions.retention_purge.rules import Part
 from functions.retention_purge.suppressed import Erased, made_before
 from layers.events.record import KEY_SEPARATOR, read_row_key
-from layers.facts import TABLES, Table
+from layers.facts import EVERYWHERE, Table
 from layers.privacy.suppression import remembered
 from layers.retailers import Retailer
 from layers.stores.collections import SUPPRESSIONS
@@ -39,8 +39,9 @@ async def sweep(room: Room, retailer: Retailer, erased: Erased, now: datetime, d
     yield await _events(room, retailer, erased, dry_run)
     yield await _journal(room, retailer, erased, now, dry_run)
     yield await _rows(room, retailer, erased, dry_run)
-    for table in TABLES:
-        if table.holds_shoppers:
+    there = await asyncio.to_thread(room.warehouse.names, retailer.dataset)
+    for table in EVERYWHERE:
+        if table.holds_shoppers and (table.stored_as in there or not table.derived):
             yield await asyncio.to_thread(_table, room, retailer, table, erased, dry_run)
 
 

@@ -13,7 +13,7 @@ from infra.declared import DATABASES, needs
 from layers.declarations import Access, Dataset, DeadLetters, Documents, Function, HotTable, Push, Topic
 from layers.events.model import EVENT_TYPES, type_name
 from layers.events.record import Record
-from layers.facts import TABLES
+from layers.facts import EVERYWHERE
 from layers.facts.tables import Table
 from layers.retailers import Retailer, RetentionClass
 from layers.retailers.reasons import REASONS
@@ -67,7 +67,7 @@ def entries(
     functions: Iterable[Function],
     *,
     hot: Sequence[HotTableSpec] | None = None,
-    tables: Sequence[Table] = TABLES,
+    tables: Sequence[Table] = EVERYWHERE,
     collections: Sequence[Collection] = COLLECTIONS,
 ) -> tuple[Entry, ...]:
     """Every store of the stack.
@@ -155,10 +155,17 @@ def _table(stack: Stack, functions: tuple[Function, ...], table: Table) -> Entry
         table.holds_shoppers,
         "to know the assortment" if reason is None else reason.purpose,
         "" if reason is None else reason.basis.value,
-        "until the next delivery" if table.retention is None else kept(stack, table.retention),
+        _table_kept(stack, table),
         _who(functions, Dataset, Access.READ),
         _who(functions, Dataset, Access.WRITE),
     )
+
+
+def _table_kept(stack: Stack, table: Table) -> str:
+    renewed = "made anew by every night's models"
+    if table.retention is None:
+        return renewed if table.derived else "until the next delivery"
+    return kept(stack, table.retention) if table.days is None else f"{table.days} days; {renewed}"
 
 
 def _collection(stack: Stack, functions: tuple[Function, ...], collection: Collection) -> Entry:

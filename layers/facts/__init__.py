@@ -5,6 +5,31 @@ a shopper may be. Data only: no SDK.
 """
 
 from layers.facts.derived import DERIVED
-from layers.facts.tables import DECISIONS, FACTS, PRODUCTS, TABLES, Column, ColumnType, Table, view_sql
+from layers.facts.tables import (
+    DECISIONS,
+    FACTS,
+    PRODUCTS,
+    TABLES,
+    Column,
+    ColumnType,
+    Table,
+    moment_sql,
+    view_sql,
+)
 
-__all__ = ["DECISIONS", "DERIVED", "FACTS", "PRODUCTS", "TABLES", "Column", "ColumnType", "Table", "view_sql"]
+EVERYWHERE: tuple[Table, ...] = (*TABLES, *DERIVED)
+"""Every table in which something about a shopper may stand, whoever makes it."""
+
+__all__ = [
+    "DECISIONS",
+    "DERIVED",
+    "EVERYWHERE",
+    "FACTS",
+    "PRODUCTS",
+    "TABLES",
+    "Column",
+    "ColumnType",
+    "Table",
+    "moment_sql",
+    "view_sql",
+]

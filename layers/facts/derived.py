@@ -34,14 +34,15 @@ _PLACE = (
 
 def kept_by_day(name: str, meaning: str, *columns: Column) -> Table:
     """A table that grows day by day: its rows go when the contract's delay has passed since their day."""
-    return Table(name, meaning, columns, _TRANSACTIONS, cooled=False, timed_by="day")
+    return Table(name, meaning, columns, _TRANSACTIONS, cooled=False, timed_by="day", derived=True)
 
 
 def renewed(name: str, meaning: str, *columns: Column) -> Table:
     """A table that is made anew by every run."""
     if not any(column.name == "shopper" for column in columns):
-        return Table(name, meaning, columns, None, cooled=False)
-    return Table(name, meaning, (*columns, BUILT), _TRANSACTIONS, cooled=False, timed_by="built", days=STALE_DAYS)
+        return Table(name, meaning, columns, None, cooled=False, derived=True)
+    columns = (*columns, BUILT)
+    return Table(name, meaning, columns, _TRANSACTIONS, cooled=False, timed_by="built", days=STALE_DAYS, derived=True)
 
 
 def _counts(thing: str) -> tuple[Column, ...]:

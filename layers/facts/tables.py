@@ -44,6 +44,7 @@ class Table:
         cooled: written by cooling, at least once, and read through a view.
         timed_by: the column that dates a row, for retention and erasure; a DATE is a day in the retailer's time zone.
         days: a row's delay, where it is shorter than the contract's.
+        derived: computed from the facts by a model, which makes the table itself: it may not be there yet.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Table:
     cooled: bool = True
     timed_by: str = "at"
     days: int | None = None
+    derived: bool = False
 
     @property
     def stored_as(self) -> str:
@@ -63,6 +65,15 @@ class Table:
     @property
     def holds_shoppers(self) -> bool:
         return any(column.name == "shopper" for column in self.columns)
+
+    @property
+    def dated(self) -> Column:
+        """The column `timed_by`.
+
+        Raises:
+            StopIteration: it has no such column, as a table about no shopper.
+        """
+        return next(column for column in self.columns if column.name == self.timed_by)
 
 
 _S, _I, _N, _B, _T = ColumnType.STRING, ColumnType.INT64, ColumnType.NUMERIC, ColumnType.BOOL, ColumnType.TIMESTAMP
@@ -224,6 +235,20 @@ PRODUCTS = Table(
 
 TABLES: tuple[Table, ...] = (*FACTS, DECISIONS, PRODUCTS)
 """Every table of a retailer's dataset."""
+
+
+def moment_sql(table: Table, row: str = "") -> str:
+    """The earliest moment of which something may stand in a row, as SQL.
+
+    A day begins somewhere up to fourteen hours before it begins in UTC.
+
+    Args:
+        row: the table's alias in the statement, with its dot.
+    """
+    if table.dated.type is ColumnType.DATE:
+        return f"TIMESTAMP_SUB(TIMESTAMP({row}`{table.timed_by}`), INTERVAL 14 HOUR)"
+    # Quoted, because `at` is a reserved word of GoogleSQL.
+    return f"{row}`{table.timed_by}`"
 
 
 def view_sql(table: Table, dataset: str) -> str:

@@ -28,6 +28,7 @@ from layers.declarations.settings import Settings
 from layers.events.model import Event, OrderLine, OrderPaid, PageViewed
 from layers.events.record import encode_record, milliseconds, row_key
 from layers.facts import TABLES, Table
+from layers.facts.derived import PURCHASES, TRIPS
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.suppression import suppression_id
 from layers.retailers import Registry, Retailer, family
@@ -107,6 +108,48 @@ def test_bigquery_and_the_fake_tell_the_same_rows_of_the_erased(warehouse: BigQu
         assert store.execute(suppressed.delete_sql(full, TABLE), bound) == 3
         assert store.query(suppressed.count_sql(full, TABLE), bound) == [{"found": 0}]
         assert store.query(purge_rules.kept_sql(full, TABLE))[0]["kept"] == 6
+
+
+@pytest.mark.emulators
+@pytest.mark.parametrize("table", [PURCHASES, TRIPS], ids=["by day", "by run"])
+def test_what_models_derive_goes_by_its_own_date(warehouse: BigQueryWarehouse, shop: Retailer, table: Table) -> None:
+    anne, bert = ("01" + letter * 32 for letter in "ab")
+    fields = [bigquery.SchemaField(c.name, c.type.value) for c in (table.columns[0], table.dated)]
+    assert table.stored_as not in warehouse.names(shop.dataset)
+    warehouse._client.create_table(bigquery.Table(f"contract.{shop.dataset}.{table.stored_as}", fields))
+    assert table.stored_as in warehouse.names(shop.dataset)
+    fake = ColdFacts(shop.dataset, [table])
+    rows: list[dict[str, Any]] = []
+    for who in (anne, bert):
+        for days in (0, 1, 5, 400):
+            at: Any = NOW - timedelta(days=days)
+            rows.append({"shopper": who, table.timed_by: at.date() if table.timed_by == "day" else at})
+            full = f"{warehouse.full_name(shop.dataset)}.{table.stored_as}"
+            text = f"{table.dated.type.value} '{rows[-1][table.timed_by]}'"
+            warehouse.execute(f"INSERT INTO `{full}` (shopper, `{table.timed_by}`) VALUES ('{who}', {text})")
+    fake.tables[shop.dataset, table.stored_as] = rows
+    since = NOW - timedelta(days=1)
+    [bound] = suppressed.Erased(shop.id, [Document(suppression_id(shop.id, anne), {"since": since}, None)]).bindings()
+    edge = {"cutoff": NOW - timedelta(days=5)}
+    said: list[list[Any]] = []
+    for store in (warehouse, fake):
+        full = store.full_name(shop.dataset)
+        said.append(
+            [
+                store.query(purge_rules.count_sql(full, table), edge),
+                store.query(purge_rules.kept_sql(full, table)),
+                store.execute(suppressed.delete_sql(full, table), bound),
+                store.query(suppressed.count_sql(full, table), bound),
+                store.execute(purge_rules.delete_sql(full, table), edge),
+                store.query(purge_rules.kept_sql(full, table)),
+            ]
+        )
+    assert said[0] == said[1]
+    # A day began up to fourteen hours before it began in UTC, so the fifth day goes whole; a run has its moment.
+    by_day = table.timed_by == "day"
+    assert said[0][0] == [{"found": 4 if by_day else 2}]
+    assert (said[0][2], said[0][3]) == (3, [{"found": 0}])
+    assert (said[0][4], said[0][5][0]["kept"]) == ((2, 3) if by_day else (1, 4))
 
 
 @pytest.mark.emulators

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -18,9 +18,10 @@ from layers.stores.bigquery.port import Job, Parameter, Row, Unavailable
 
 _FROM = r"FROM `contract\.(\w+)\.(\w+)`"
 _SHOPPERS = re.compile(_FROM + f" WHERE {re.escape(digest_sql('shopper'))} IN UNNEST" + r"\(@shoppers\)$")
-_CUTOFF = re.compile(_FROM + r" WHERE `at` < @cutoff$")
+_MOMENT = r"(?:TIMESTAMP_SUB\(TIMESTAMP\((?:t\.)?`(\w+)`\), INTERVAL 14 HOUR\)|(?:t\.)?`(\w+)`)"
+_CUTOFF = re.compile(_FROM + f" WHERE {_MOMENT} < @cutoff$")
 _INACTIVE = re.compile(
-    _FROM + r" AS t WHERE t\.`at` < @since AND t\.shopper NOT IN \(SELECT n\.shopper FROM \((.*)\) AS n\)$"
+    _FROM + rf" AS t WHERE {_MOMENT} < @since AND t\.shopper NOT IN \(SELECT n\.shopper FROM \((.*)\) AS n\)$"
 )
 _ERASED = re.compile(_FROM + r" AS t WHERE EXISTS \(SELECT 1 FROM UNNEST\(SPLIT\(@erased, ','\)\) AS each WHERE ")
 _ALL = re.compile(_FROM + r"$")
@@ -28,6 +29,13 @@ _ALL = re.compile(_FROM + r"$")
 
 def _digest(prefix: str, shopper: str) -> str:
     return sha256((prefix + shopper).encode()).hexdigest()[:DIGITS]
+
+
+def _moment(by_day: str, by_time: str) -> Callable[[dict[str, Any]], datetime]:
+    """Of a row, by the one or the other column."""
+    if by_time:
+        return lambda row: row[by_time]
+    return lambda row: datetime.combine(row[by_day], time(), UTC) - timedelta(hours=14)
 
 
 class ColdFacts:
@@ -41,6 +49,11 @@ class ColdFacts:
         self.down = False
         self.jobs = 0
         self.job_history: list[str] = []
+
+    def names(self, dataset: str) -> frozenset[str]:
+        if self.down:
+            raise Unavailable("the fake is down")
+        return frozenset(name for owner, name in self.tables if owner == dataset)
 
     def full_name(self, dataset: str) -> str:
         return f"contract.{dataset}"
@@ -66,19 +79,23 @@ class ColdFacts:
             return self.tables[match[1], match[2]], lambda row: _digest(given["prefix"], row["shopper"]) in shoppers
         if match := _CUTOFF.search(sql):
             cutoff: datetime = given["cutoff"]
-            return self.tables[match[1], match[2]], lambda row: row["at"] < cutoff
+            moment = _moment(match[3], match[4])
+            return self.tables[match[1], match[2]], lambda row: moment(row) < cutoff
         if match := _INACTIVE.search(sql):
             since: datetime = given["since"]
-            read = [self.tables[table] for table in re.findall(_FROM + " AS a", match[3])]
+            moment = _moment(match[3], match[4])
+            read = [self.tables[table] for table in re.findall(_FROM + " AS a", match[5])]
             active = {row["shopper"] for rows in read for row in rows if row["at"] >= since}
-            return self.tables[match[1], match[2]], lambda row: row["at"] < since and row["shopper"] not in active
+            return self.tables[match[1], match[2]], lambda row: moment(row) < since and row["shopper"] not in active
         if match := _ERASED.search(sql):
             until = {each[:32]: int(each[32:]) for each in given["erased"].split(",")}
             prefix: str = given["prefix"]
+            ((by_day, by_time),) = re.findall(rf"UNIX_MILLIS\({_MOMENT}\)", sql)
+            moment = _moment(by_day, by_time)
 
             def erased(row: dict[str, Any]) -> bool:
                 name = _digest(prefix, row["shopper"])
-                return name in until and milliseconds(row["at"]) <= until[name]
+                return name in until and milliseconds(moment(row)) <= until[name]
 
             return self.tables[match[1], match[2]], erased
         if match := _ALL.search(sql):
@@ -90,8 +107,9 @@ class ColdFacts:
         found = [row for row in rows if holds(row)]
         if sql.startswith("SELECT COUNT(*) AS found FROM "):
             return [{"found": len(found)}]
-        if sql.startswith("SELECT COUNT(*) AS kept, MIN(`at`) AS oldest FROM "):
-            return [{"kept": len(found), "oldest": min((row["at"] for row in found), default=None)}]
+        if match := re.match(rf"SELECT COUNT\(\*\) AS kept, MIN\({_MOMENT}\) AS oldest FROM ", sql):
+            moment = _moment(match[1], match[2])
+            return [{"kept": len(found), "oldest": min((moment(row) for row in found), default=None)}]
         raise AssertionError(f"a statement that this fake does not know: {sql}")
 
     def execute(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> int:

@@ -23,7 +23,7 @@ from functions.consent_erasure.rules import Fingerprints, erasure_id
 from functions.consent_erasure.verification import Verdict, verify
 from layers.events.model import PageViewed
 from layers.events.record import encode_record, milliseconds, row_key
-from layers.facts import TABLES
+from layers.facts import EVERYWHERE
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.suppression import suppression_id
 from layers.retailers import Registry, Retailer, RetentionClass, family
@@ -75,7 +75,7 @@ class Office:
 
     def __init__(self) -> None:
         self.events, self.arrivals, self.rows = FakeHotEvents(), FakeArrivals(), FakeShopperRows()
-        self.documents, self.facts = FakeDocuments(), ColdFacts(DEMO.dataset, TABLES)
+        self.documents, self.facts = FakeDocuments(), ColdFacts(DEMO.dataset, EVERYWHERE)
         self.topic, self.signer = FakePublisher(), FakeSigner()
         self.waited: list[float] = []
         self.rested, self.pace = 0.0, 1.0
@@ -116,7 +116,7 @@ class Office:
             shopper = PSEUDONYM(customer)
             await self.rows.write_parameters("demo", [(shopper, b"{}")], 1)
             await self.rows.write_consent("demo", shopper, 1, b"{}")
-            for table in TABLES:
+            for table in EVERYWHERE:
                 if table.holds_shoppers:
                     self.facts.tables[DEMO.dataset, table.stored_as] += [{"shopper": shopper}, {"shopper": shopper}]
         lines = [record(customer, number) for number in range(2) for customer in (*ERASED, STAYS)]
@@ -182,7 +182,7 @@ async def test_a_shopper_is_gone_from_every_store_and_the_others_stay() -> None:
     assert numbers.pop("bigtable:arrivals") == (6, 6, 0)
     assert numbers.pop("bigtable:shoppers") == (2, 2, 0)
     assert numbers.pop("pubsub:dead-letters") == (4, 4, 0)
-    assert set(numbers) == {f"bigquery:{table.stored_as}" for table in TABLES if table.holds_shoppers}
+    assert set(numbers) == {f"bigquery:{table.stored_as}" for table in EVERYWHERE if table.holds_shoppers}
     assert set(numbers.values()) == {(4, 4, 0)}
 
 

@@ -13,7 +13,7 @@ import pytest
 from functions.retention_purge.suppressed import made_before
 from layers.events.model import ConsentChanged, Purposes
 from layers.events.record import encode_record, milliseconds, row_key
-from layers.facts import TABLES
+from layers.facts import EVERYWHERE
 from layers.privacy.suppression import suppression_id
 from layers.stores.bigtable.fake import FakeHotEvents
 from layers.stores.bigtable.port import Arrival, ShopperRow
@@ -28,7 +28,7 @@ BEFORE, AFTER = SINCE - timedelta(hours=1), SINCE + timedelta(hours=1)
 TICK = timedelta(milliseconds=1)
 DORA = "01" + "d" * 32
 STORES = {f"erased:bigtable:{name}" for name in ("events", "arrivals", "shoppers")} | {
-    f"erased:bigquery:{table.stored_as}" for table in TABLES if table.holds_shoppers
+    f"erased:bigquery:{table.stored_as}" for table in EVERYWHERE if table.holds_shoppers
 }
 
 

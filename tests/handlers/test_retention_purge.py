@@ -16,7 +16,7 @@ from functions.retention_purge.room import Room
 from functions.retention_purge.rules import retired_delays
 from layers.events.model import ConsentChanged, Event, OrderLine, OrderPaid, PageViewed, Purposes
 from layers.events.record import encode_record, milliseconds, row_key
-from layers.facts import TABLES
+from layers.facts import EVERYWHERE
 from layers.retailers import Contract, Registry, Retailer, family
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
 from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow
@@ -70,8 +70,8 @@ class Archive:
     def __init__(self) -> None:
         self.events, self.arrivals, self.rows = FakeHotEvents(), FakeArrivals(), FakeShopperRows()
         self.documents = FakeDocuments()
-        self.facts = ColdFacts(DEMO.dataset, TABLES)
-        self.facts.tables |= ColdFacts(OTHER.dataset, TABLES).tables
+        self.facts = ColdFacts(DEMO.dataset, EVERYWHERE)
+        self.facts.tables |= ColdFacts(OTHER.dataset, EVERYWHERE).tables
         registry = Registry([DEMO, OTHER])
         self.dead = FakeDeadLetters(["cooling--shopper-events--dead", "cooling--decisions--dead"])
         sweep = DeadLetterSweep(self.dead, self.documents, registry.by_id, lambda: NOW)

@@ -12,7 +12,7 @@ from infra.register.activities import activities
 from infra.register.data_map import Undeclared, entries
 from infra.register.made import PAGE, made
 from layers.declarations import Access, Dataset, Documents, Function, HotTable, Schedule, Topic
-from layers.facts import TABLES
+from layers.facts import EVERYWHERE
 from layers.facts.tables import Table
 from layers.retailers import RetentionClass
 from layers.retailers.reasons import REASONS
@@ -28,7 +28,7 @@ def test_the_register_is_current() -> None:
 
 def test_every_store_and_every_field_is_in_the_data_map(looked: Any) -> None:
     found = {entry.store: entry for entry in entries(looked.stack, looked.functions)}
-    for table in TABLES:
+    for table in EVERYWHERE:
         entry = found[f"bigquery:{table.stored_as}"]
         assert [name for name, _ in entry.fields] == [column.name for column in table.columns]
         assert entry.personal == table.holds_shoppers
@@ -99,4 +99,4 @@ def test_a_family_or_a_table_that_says_too_little_is_refused(dev: Any) -> None:
     with pytest.raises(Undeclared, match="family wished"):
         entries(dev.stack, dev.functions, hot=[wishes])
     with pytest.raises(Undeclared, match="table wishes"):
-        entries(dev.stack, dev.functions, tables=[Table("wishes", "", TABLES[0].columns, retention=None)])
+        entries(dev.stack, dev.functions, tables=[Table("wishes", "", EVERYWHERE[0].columns, retention=None)])

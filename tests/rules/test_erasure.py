@@ -27,7 +27,7 @@ from functions.consent_erasure.rules import (
     steps,
     with_progress,
 )
-from layers.facts import TABLES, Column, ColumnType, Table
+from layers.facts import EVERYWHERE, Column, ColumnType, Table
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.suppression import suppression_id
 from layers.retailers import Registry, Retailer, RetentionClass
@@ -44,7 +44,7 @@ def shop(id: str, *compliance: str) -> Retailer:
 
 
 DEMO = shop("demo", "Officer@Demo.example")
-DECLARED = (hot_tables([DEMO]), TABLES, COLLECTIONS)
+DECLARED = (hot_tables([DEMO]), EVERYWHERE, COLLECTIONS)
 
 
 def token(claims: object) -> str:
@@ -58,7 +58,7 @@ class TestSteps:
     def test_every_declared_store_that_may_hold_a_shopper_has_one_step(self) -> None:
         declared = (
             {f"bigtable:{spec.name}" for spec in DECLARED[0] if spec.holds_shoppers}
-            | {f"bigquery:{table.stored_as}" for table in TABLES if table.holds_shoppers}
+            | {f"bigquery:{table.stored_as}" for table in EVERYWHERE if table.holds_shoppers}
             | {f"firestore:{collection.name}" for collection in COLLECTIONS if collection.holds_shoppers}
             | {DEAD_LETTERS}
         )

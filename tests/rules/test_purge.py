@@ -27,7 +27,7 @@ from functions.retention_purge.rules import (
 )
 from layers.events.envelope import EventReader
 from layers.events.record import read_row_key, row_key
-from layers.facts import TABLES
+from layers.facts import EVERYWHERE
 from layers.retailers import Contract, Retailer, RetentionClass
 from layers.stores.bigtable.arrivals import minute_key, read_minute
 from layers.stores.collections import COLLECTIONS, ERASURES, FEED_FILES, QUARANTINE, SUPPRESSIONS
@@ -86,8 +86,8 @@ class TestCutOffs:
             hot_parts([HotTableSpec("events", "", (Family("coupons_9d"),))], LONG, NOW)
 
     def test_every_fact_table_is_bound_by_its_class(self) -> None:
-        parts = {table.name: moment for table, moment in cold_parts(TABLES, SHORT, NOW)}
-        assert {table.name for table in TABLES if table.holds_shoppers} <= set(parts)
+        parts = {table.name: moment for table, moment in cold_parts(EVERYWHERE, SHORT, NOW)}
+        assert {table.name for table in EVERYWHERE if table.holds_shoppers} <= set(parts)
         assert parts["orders"] == NOW - timedelta(days=90) and parts["page_views"] == NOW - timedelta(days=30)
         assert parts["decisions"] == NOW - timedelta(days=395)
 

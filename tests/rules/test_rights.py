@@ -31,7 +31,7 @@ from layers.events.envelope import EventReader
 from layers.events.meaning import ENVELOPE, EVENT
 from layers.events.model import EVENT_TYPES, ConsentChanged, Purposes
 from layers.events.record import Record
-from layers.facts import TABLES, Column, ColumnType, Table
+from layers.facts import EVERYWHERE, Column, ColumnType, Table, moment_sql
 from layers.privacy.suppression import digest_sql
 from layers.retailers import AbsentConsent, Retailer, RetentionClass
 from layers.stores.collections import COLLECTIONS, Collection
@@ -42,7 +42,7 @@ from layers.tree.walk import Rule
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DEMO = Retailer(id="demo", name="Demo", write_key="w" * 16, read_key="r" * 16, origins=())
-DECLARED = (hot_tables([DEMO]), TABLES, COLLECTIONS)
+DECLARED = (hot_tables([DEMO]), EVERYWHERE, COLLECTIONS)
 
 
 def names(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[str]:
@@ -95,11 +95,13 @@ class TestStores:
         )
 
     def test_facts_are_read_through_the_view_that_counts_each_row_once(self) -> None:
-        for table in TABLES:
+        for table in EVERYWHERE:
             if table.holds_shoppers:
                 sql = facts_sql("p.d", table)
-                assert f"FROM `p.d.{table.name}` WHERE {digest_sql('shopper')} = @shopper AND `at` > @after" in sql
-                assert sql.endswith("ORDER BY `at`, `event_id`, `position`")
+                theirs = f"{digest_sql('shopper')} = @shopper AND {moment_sql(table)} > @after"
+                assert f"FROM `p.d.{table.name}` WHERE {theirs}" in sql
+                if not table.derived:
+                    assert "AND `at` > @after" in sql and sql.endswith("ORDER BY `at`, `event_id`, `position`")
                 assert "shopper" not in columns_told(table)
 
 

@@ -55,7 +55,7 @@ class FakeWarehouse:
 
     Attributes:
         statements: all that was run, with its parameters. replaced: by (dataset, table name).
-        down: while True every call raises Unavailable.
+        there: names of the tables that every dataset holds. down: while True every call raises Unavailable.
     """
 
     def __init__(self, answers: Mapping[str, Answer] | None = None, project: str = "project") -> None:
@@ -63,10 +63,16 @@ class FakeWarehouse:
         self._project = project
         self.statements: list[tuple[str, dict[str, Parameter]]] = []
         self.replaced: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self.there: set[str] = set()
         self.down = False
 
     def full_name(self, dataset: str) -> str:
         return f"{self._project}.{dataset}"
+
+    def names(self, dataset: str) -> frozenset[str]:
+        if self.down:
+            raise Unavailable("the fake is down")
+        return frozenset(self.there)
 
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> list[dict[str, Any]]:
         if self.down:

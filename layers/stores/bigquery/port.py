@@ -71,6 +71,9 @@ class Warehouse(Protocol):
     def replace(self, dataset: str, table: Table, rows: Sequence[Row]) -> None:
         """Puts `rows` in the place of all that the table held, at once."""
 
+    def names(self, dataset: str) -> frozenset[str]:
+        """Of the tables and views that a dataset holds now; a derived table may not be there yet."""
+
     def full_name(self, dataset: str) -> str:
         """`project.dataset`, to be put between backquotes."""
 

@@ -87,6 +87,13 @@ class BigQueryWarehouse:
     def full_name(self, dataset: str) -> str:
         return f"{self._client.project}.{dataset}"
 
+    def names(self, dataset: str) -> frozenset[str]:
+        try:
+            found = self._client.list_tables(self.full_name(dataset), retry=self._retry)
+            return frozenset(table.table_id for table in found)
+        except (RetryError, ServerError, TooManyRequests, NoConnection, Timeout) as error:
+            raise Unavailable(f"BigQuery cannot list tables now ({_kind(error)})") from error
+
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> list[dict[str, Any]]:
         return [row for page in self.pages(sql, parameters, page_size=None) for row in page]
 
