@@ -8,9 +8,7 @@ a volume (fuel is sold by the millilitre in some tills), so it is any positive n
 from __future__ import annotations
 
 import re
-import string
 from datetime import datetime
-from operator import attrgetter
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -23,9 +21,7 @@ END = r"$(?!\n)"
 another event than `event-0001`."""
 
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}" + END
-_product = attrgetter("product")
 _is_id = re.compile(_ID).match
-_PLAIN = (string.ascii_letters + string.digits).encode()
 
 Id = Annotated[str, Meta(pattern=_ID)]
 """Of a product, an order, a store, a decision: 1 to 64 characters that need no escaping anywhere."""
@@ -97,7 +93,7 @@ class BasketValidated(_Event, frozen=True, tag="BasketValidated"):
     lines: Count | UnsetType = UNSET
 
 
-class OrderLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class OrderLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """One product of an order. `quantity` is absent where the till did not record it."""
 
     product: Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": _ID})]
@@ -122,7 +118,7 @@ class OrderPaid(_Event, frozen=True, tag="OrderPaid"):
         """
         # A pattern costs 0.4 us a line, which is more than all else about it: 4 us of the 7 us of an order of twelve.
         # Product numbers are letters and digits, with hardly an exception, and one look at all of them can tell.
-        if "".join(map(_product, self.lines)).encode("ascii", "replace").translate(None, _PLAIN):
+        if not "".join([line.product for line in self.lines]).encode("ascii", "replace").isalnum():
             for number, line in enumerate(self.lines):
                 if not _is_id(line.product):
                     raise ValueError(f"the product of line {number} does not match {_ID}")
