@@ -129,3 +129,34 @@ def test_its_cost_grows_with_the_text(piece: str) -> None:
         return best
 
     assert cost(4096) < 24 * cost(512)
+
+
+_STEPS = st.lists(
+    st.tuples(
+        st.lists(
+            st.sampled_from(
+                ("rayon", "rue", "av", "boulevard", "arobase", "at", "point", "com", "fr", "carte", "client")
+            )
+            | st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=5),
+            min_size=1,
+            max_size=3,
+        ),
+        st.none() | st.integers(0, 99999),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(_STEPS, st.sampled_from(("", "?email=jane@example.org", "#0612345678", ";jsessionid=1")))
+def test_in_a_path_of_plain_words_no_rule_finds_anything(steps: list[tuple[list[str], int | None]], rest: str) -> None:
+    """So it may be kept without trying them."""
+    path = "".join("/" + "-".join(words) + ("" if number is None else f"-{number}") for words, number in steps)
+    assert scrub_text(path) == path
+    assert scrub_url(path + rest) == path
+
+
+@pytest.mark.parametrize("path", ["/rayon/12-rue-des-lilas-paris", "/p-061234567", "/a-12345-67890", "/p/0612345678"])
+def test_a_path_that_only_begins_like_one_is_looked_at_by_every_rule(path: str) -> None:
+    assert scrub_url(path) == scrub_text(path)
+    assert "[" in scrub_url(path) or path == "/a-12345-67890"
