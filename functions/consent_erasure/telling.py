@@ -51,8 +51,8 @@ LOGIC = {
     "usual_basket": "The middle value of the totals of this shopper's orders.",
     "threshold": "A round amount just above the total that four of ten of this shopper's orders exceed.",
     "generosity": (
-        "A tenth (10%) of what that amount adds to the usual basket; nothing for a shopper of whose purchases less "
-        "than a tenth (10%) came off in discounts."
+        "A tenth (10%) of what that amount adds to the usual basket, in whole halves of the currency and at least one "
+        "half; nothing for a shopper of whose purchases less than a tenth (10%) came off in discounts."
     ),
     "consequences": (
         "Which promotion, game, recommendation or text is shown, and how large a promotion is. Prices, delivery and "
@@ -60,7 +60,8 @@ LOGIC = {
     ),
     "not_used": "Name, age, address, health, or anything bought elsewhere: none of it is known here.",
 }
-"""Article 15(1)(h). The numbers are those of functions/scoring/rules.py; a test compares them."""
+"""Article 15(1)(h). The numbers are those of functions/scoring/rules.py; tests compare them, and hold each sentence
+here and above by what would make it false (tests/rules/test_told_truly.py)."""
 
 NOT_LISTED = (
     f"Messages on their way between parts of the system hold copies of the events and decisions listed here for up to "
