@@ -15,7 +15,7 @@ import msgspec
 
 from functions.consent_erasure.room import Room
 from functions.consent_erasure.rules import text_of
-from layers.events.envelope import EventReader
+from layers.events.envelope import OFFICER, EventReader
 from layers.events.model import ConsentChanged, Purposes
 from layers.events.record import CorruptRecord, Record, decode_record, encode_record, milliseconds, row_key
 from layers.privacy.suppression import last_erased, suppression_id
@@ -25,8 +25,6 @@ from layers.stores.collections import SUPPRESSIONS
 from layers.stores.keeping import Keeping
 
 SESSION = "objection"
-CHANNEL = "server"
-"""It came to the retailer by letter, telephone or form, and from there by its own systems."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -140,7 +138,7 @@ def _made(
     _, kept = reader.read(refused, now, reader.limits(now))
     if isinstance(kept, str):
         raise InvalidMoment(f"{kept} (at $.since)")
-    line = encode_record(shopper, SESSION, CHANNEL, now, kept)
+    line = encode_record(shopper, SESSION, OFFICER, now, kept)
     return decode_record(line), line
 
 

@@ -27,6 +27,12 @@ CLOCK_SKEW = timedelta(minutes=5)
 """How far a sender's clock may run ahead of ours."""
 
 Channel = Literal["web", "app", "store", "server", "history"]
+"""What a sender may say."""
+
+OFFICER = "officer"
+RecordedChannel = Literal["web", "app", "store", "server", "history", "officer"]
+"""What may stand in a record: an objection comes from the retailer's compliance officer, by consent_erasure, and no
+sender can say so."""
 """Where the event happened. `history` says that nobody is on the page any more: past orders delivered in bulk teach
 scoring and never move a shopper in the tree."""
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 ENVELOPE: Mapping[str, str] = {
     "session": "The visit it belongs to, as the shop's page or app numbered it.",
-    "channel": "Where it happened: web, app, store, server (the retailer's own systems), history (delivered in bulk).",
+    "channel": "Where it happened: web, app, store, server (the retailer's own systems), history (delivered in "
+    "bulk), officer (recorded by the compliance officer).",
     "received": "When it arrived here.",
     "event": "The event itself, as it was sent; free text was scrubbed of addresses and numbers first.",
 }

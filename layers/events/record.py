@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from layers.events.envelope import Channel
+from layers.events.envelope import RecordedChannel
 from layers.events.model import Event
 from layers.events.refusal import UNREADABLE, describe
 
@@ -29,7 +29,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     shopper: str
     session: str
-    channel: Channel
+    channel: RecordedChannel
     received: datetime
     event: Event
 

@@ -83,7 +83,7 @@ _COMMON = (
     Column("position", _I, "the row's place in its event, from 0", required=True),
     Column("shopper", _S, "pseudonym", required=True),
     Column("session", _S, "the sender's session id", required=True),
-    Column("channel", _S, "web, app, store, server or history", required=True),
+    Column("channel", _S, "web, app, store, server, history or officer", required=True),
     Column("at", _T, "when it happened; the partition's day", required=True),
     Column("received", _T, "when ingest took it", required=True),
 )

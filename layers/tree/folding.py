@@ -27,8 +27,9 @@ from layers.tree.state import BASKET, COUNTED, SESSIONS, Consent, Key, Line, Ord
 PAUSE_MS = 6 * 3600 * 1000
 """A pause longer than this ends a journey."""
 
-_NOBODY_ON_THE_PAGE = frozenset({"store", "server"})
-"""Channels that do not begin a journey after an order: the till or the back office speaks, not the shopper."""
+_NOBODY_ON_THE_PAGE = frozenset({"store", "server", "officer"})
+"""Channels that do not begin a journey after an order: the till, the back office or the compliance officer speaks, not
+the shopper."""
 
 
 def key_of(record: Record) -> Key:

@@ -45,7 +45,7 @@ def visits(draw: st.DrawFn) -> list[Record]:
                 "ConsentChanged" if consent else "AddedToBasket",
                 minutes,
                 id=f"event-{draw(st.integers(0, 9))}-{number:03d}",
-                channel=draw(st.sampled_from(["web", "server", "history"] if consent else ["web", "app"])),
+                channel=draw(st.sampled_from(["web", "server", "history", "officer"] if consent else ["web", "app"])),
                 **fields,
             )
         )

@@ -152,6 +152,7 @@ def test_a_tracker_sends_one_envelope_and_only_a_server_a_list() -> None:
     "change",
     [
         {"channel": "jane"},
+        {"channel": "officer"},
         {"x - at `$.jane": 1},
         {"x - at `$.0612345678": 1},
         {"x - at `$[0612345678]": 1},

@@ -181,7 +181,7 @@ def visits(draw: st.DrawFn) -> list[Record]:
         minutes += draw(st.sampled_from([0, 0, 1, 5, 90, 359, 360, 361, 500]))
         type_ = draw(st.sampled_from(_TYPES))
         fields: dict[str, Any] = {}
-        channels = ["web", "web", "web", "server", "history"][: 4 if type_ == "ConsentChanged" else 5]
+        channels = ["web", "web", "web", "server", "officer" if type_ == "ConsentChanged" else "history"]
         if type_ in ("AddedToBasket", "RemovedFromBasket"):
             fields = {"product": f"usual{draw(st.integers(0, 4))}", "quantity": 1, "price": 9}
         if type_ == "ConsentChanged":
