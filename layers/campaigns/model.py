@@ -125,14 +125,19 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def period(self, at: datetime) -> str:
         """Names the budget's period that a moment is in, by its first local day: `2026-11-23`."""
+        return self.period_days(at)[0].isoformat()
+
+    def period_days(self, at: datetime) -> tuple[date, date]:
+        """The first local day of the budget's period that a moment is in, and the day after its last."""
         day = at.astimezone(ZoneInfo(self.timezone)).date()
-        first = {
-            "day": day,
-            "week": day - timedelta(days=day.weekday()),
-            "month": day.replace(day=1),
-            "campaign": self.starts,
-        }[self.budget.per]
-        return first.isoformat()
+        monday, first = day - timedelta(days=day.weekday()), day.replace(day=1)
+        if self.budget.per == "day":
+            return day, day + timedelta(days=1)
+        if self.budget.per == "week":
+            return monday, monday + timedelta(days=7)
+        if self.budget.per == "month":
+            return first, (first + timedelta(days=32)).replace(day=1)
+        return self.starts, self.ends + timedelta(days=1)
 
 
 class HouseRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):

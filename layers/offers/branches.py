@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Arm:
     uses: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Branch:
     """A campaign and, of a promotion, a product: what is offered or not, as one.
 
@@ -64,14 +65,20 @@ class Branch:
         # Nothing is an alternative too: without it nobody could tell what the campaign adds.
         return explored(len(self.arms) + 1, best, epsilon)[:-1]
 
-    def mixed(self, best: int) -> tuple[float, float, float]:
-        """Expected (margin, cost, uses) of one trip over what may be drawn."""
-        weights = self.propensities(best)
-        return (
-            sum(w * arm.margin for w, arm in zip(weights, self.arms, strict=True)),
-            sum(w * arm.cost for w, arm in zip(weights, self.arms, strict=True)),
-            sum(w * arm.uses for w, arm in zip(weights, self.arms, strict=True)),
-        )
+    @cached_property
+    def mixtures(self) -> tuple[tuple[float, float, float], ...]:
+        """By the arm that is exploited: expected (margin, cost, uses) of one trip over all that may be drawn then."""
+        found = []
+        for best in range(len(self.arms)):
+            drawn = list(zip(self.propensities(best), self.arms, strict=True))
+            found.append(
+                (
+                    sum(weight * arm.margin for weight, arm in drawn),
+                    sum(weight * arm.cost for weight, arm in drawn),
+                    sum(weight * arm.uses for weight, arm in drawn),
+                )
+            )
+        return tuple(found)
 
     def best(self, prices: BudgetPrices, factor: float = 1.0) -> tuple[int, float]:
         """The arm to exploit, and what the branch brings beyond the budgets that it uses.
@@ -82,10 +89,9 @@ class Branch:
         id = self.campaign.campaign
         per_money = factor * (prices.money.get(id, 0.0) + prices.brand.get(self.campaign.brand, 0.0))
         per_use = factor * prices.count.get(id, 0.0)
-        net = [arm.margin - per_money * arm.cost - per_use * arm.uses for arm in self.arms]
-        best = max(range(len(net)), key=lambda place: (net[place], -place))
-        weights = self.propensities(best)
-        return best, sum(weight * value for weight, value in zip(weights, net, strict=True))
+        net = [margin - per_money * cost - per_use * uses for margin, cost, uses in self.mixtures]
+        best = max(range(len(net)), key=net.__getitem__)
+        return best, net[best]
 
 
 def branches(shopper: ShopperView, setting: Setting) -> list[Branch]:

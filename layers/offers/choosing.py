@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from layers.campaigns.model import HouseRules
 from layers.experiments.assignment import uniform
@@ -34,11 +35,11 @@ class Choice:
     value: float
 
 
-def chosen(shopper: str, found: Sequence[Branch], setting: Setting) -> tuple[Choice, ...]:
+def chosen(shopper: str, found: Sequence[Branch], setting: Setting, *, jittered: bool = True) -> tuple[Choice, ...]:
     """The most valuable set, best first; only branches that bring more than they use."""
     valued = []
     for branch in found:
-        best, value = branch.best(setting.budget_prices, factor(shopper, branch, setting))
+        best, value = branch.best(setting.budget_prices, factor(shopper, branch, setting) if jittered else 1.0)
         if value > 0:
             valued.append(Choice(branch, best, value))
     valued.sort(key=lambda choice: (-choice.value, choice.branch.campaign.campaign, choice.branch.product))
@@ -50,7 +51,13 @@ def factor(shopper: str, branch: Branch, setting: Setting) -> float:
     prices: BudgetPrices = setting.budget_prices
     if not (prices.money or prices.count or prices.brand):
         return 1.0
-    return 1.0 + JITTER * (2.0 * uniform("price", setting.retailer_id, shopper, branch.campaign.campaign) - 1.0)
+    return 1.0 + JITTER * (2.0 * _place(setting.retailer_id, shopper, branch.campaign.campaign) - 1.0)
+
+
+@lru_cache(maxsize=2**16)
+def _place(retailer_id: str, shopper: str, campaign: str) -> float:
+    # Finding the prices asks for the same ones some hundred times.
+    return uniform("price", retailer_id, shopper, campaign)
 
 
 def fits(branch: Branch, taken: Sequence[Branch], rules: HouseRules) -> bool:
