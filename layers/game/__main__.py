@@ -1,0 +1,91 @@
+"""`python -m layers.game check FILE | verify-draw FILE`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+from layers.game.verify import Verdict, verify
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m layers.game", description="Checks a game's rules; recomputes its winners."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="says what is wrong with a game's rules, and what it can cost at most")
+    check.add_argument("file", type=Path)
+    draw = commands.add_parser(
+        "verify-draw",
+        help="recomputes every winner from a published transcript, offline",
+        description="Recomputes every winner from a published transcript. Needs nothing but this file and Python.",
+    )
+    draw.add_argument("file", type=Path)
+    draw.add_argument("--commitment", metavar="SHA256", help="the hash that was published before the game opened")
+    draw.add_argument("--order", metavar="ID", help="your order's id: what its ticket is and what it won")
+    return parser
+
+
+def _check(path: Path) -> int:
+    from layers.game.reading import InvalidGame, read_rules  # `verify-draw` needs nothing of it.
+
+    try:
+        rules = read_rules(path.read_text(encoding="utf-8"))
+    except InvalidGame as error:
+        for problem in error.problems:
+            print(f"{path}: {problem}", file=sys.stderr)
+        return 1
+    prizes = sum(tier.prizes for tier in rules.tiers)
+    print(f"{path}: {rules.game}, {prizes} prizes, at most {rules.most_cents / 100:.2f} in all; nothing to correct")
+    return 0
+
+
+def _told(verdict: Verdict, committed: str | None) -> None:
+    print(f"{verdict.tickets} tickets, {len(verdict.winners)} winners")
+    if committed is None:
+        print(f"commitment {verdict.commitment_sha256}: compare it with what was published before the game opened")
+    for number, value in verdict.rounds:
+        print(f"round {number} of the beacon: {value}: compare it with the beacon's own page")
+
+
+def _verify(path: Path, committed: str | None, order: str | None) -> int:
+    transcript = json.loads(path.read_text(encoding="utf-8"))
+    verdict = verify(transcript)
+    if committed is not None and committed.lower() != verdict.commitment_sha256:
+        verdict.problems.append("the commitment is not the one that was published: the rules or the seed were changed")
+    _told(verdict, committed)
+    if order is not None:
+        game = transcript["commitment"]["rules"]["game"]
+        entry = sha256(f"{game}\0{order}".encode()).hexdigest()
+        mine = next((ticket for ticket in transcript["tickets"] if ticket["entry"] == entry), None)
+        if mine is None:
+            print("your order has no ticket in this game: if you were told of one, the transcript is not complete")
+        else:
+            print(f"your ticket {entry}: {mine['outcome']}{', void' if mine.get('void') else ''}")
+    for problem in verdict.problems:
+        print(problem, file=sys.stderr)
+    print("the winners are NOT those of the rules" if verdict.problems else "every winner is right")
+    return 1 if verdict.problems else 0
+
+
+def main(arguments: list[str]) -> int:
+    """0 if all is well, 1 if it is not, 2 if the file cannot be read."""
+    given = _arguments().parse_args(arguments)
+    try:
+        if given.command == "check":
+            return _check(given.file)
+        return _verify(given.file, given.commitment, given.order)
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"{given.file} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", file=sys.stderr)
+    except (ValueError, KeyError, TypeError) as error:
+        print(
+            f"{given.file} is no transcript of a game ({type(error).__name__}); nothing was verified", file=sys.stderr
+        )
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
