@@ -7,12 +7,14 @@ Owns the keys, their rules, and errors that name the file, the key and the remed
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 import msgspec
 
 from layers.retailers import InvalidRetailer, Registry, Retailer, RetentionClass
+from layers.stores.collections import PROOF_DAYS
 
 _GCP_ID = r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$"
 _REGION = r"^[a-z]+-[a-z]+[0-9]+$"
@@ -97,11 +99,12 @@ class Stack(msgspec.Struct, frozen=True):
     retailers: tuple[Retailer, ...]
 
 
-def parse(name: str, values: Mapping[str, object]) -> Stack:
+def parse(name: str, values: Mapping[str, object], today: date | None = None) -> Stack:
     """Checks a stack's values.
 
     Args:
-        name: of the stack. values: by key, as plain data.
+        name: of the stack. values: by key, as plain data. today: of which day; only a pseudonym key that was dropped
+            is judged by it.
 
     Raises:
         InvalidConfiguration: a key is missing, unknown or wrong, or a retailer breaks a rule.
@@ -124,7 +127,10 @@ def parse(name: str, values: Mapping[str, object]) -> Stack:
         raise InvalidConfiguration(
             f"{file}: {error}; nothing is deployed. infra/configuration.py lists every key and its rule."
         ) from None
-    return Stack(name=name, retailers=_retailers(file, values[RETAILERS_KEY], plain), **msgspec.structs.asdict(plain))
+    retailers = _retailers(file, values[RETAILERS_KEY], plain)
+    for retailer in retailers:
+        _check_dropped_key(file, retailer, plain, today or datetime.now(UTC).date())
+    return Stack(name=name, retailers=retailers, **msgspec.structs.asdict(plain))
 
 
 def _retailers(file: str, entries: object, plain: _Plain) -> tuple[Retailer, ...]:
@@ -157,6 +163,28 @@ def _retailers(file: str, entries: object, plain: _Plain) -> tuple[Retailer, ...
     except InvalidRetailer as error:
         raise InvalidConfiguration(f"{file}, {RETAILERS_KEY}: {error}") from None
     return tuple(found)
+
+
+def key_needed_days(retailer: Retailer, retired: Mapping[RetentionClass, Iterable[int]]) -> int:
+    """How long a pseudonym key is needed after the last write under it: until nothing that stands under it is left by
+    contract, by a former one whose families still hold events, or as the proof of an erasure.
+    """
+    former = [days for delays in retired.values() for days in delays]
+    return max(*map(retailer.contract.days, RetentionClass), *former, PROOF_DAYS)
+
+
+def _check_dropped_key(file: str, retailer: Retailer, plain: _Plain, today: date) -> None:
+    first = retailer.pseudonym_keys[0]
+    if first.since is None:
+        return
+    days = key_needed_days(retailer, plain.retired_delays)
+    needed_until = first.since + timedelta(days=days)
+    if today <= needed_until:
+        raise InvalidConfiguration(
+            f"{file}, retailer {retailer.id!r}: pseudonym key {first.version - 1} is not listed any more, and is "
+            f"needed until {needed_until}, {days} days after key {first.version} took its place: without it no "
+            "erasure, no access and no refusal would find what was written under it. List it again."
+        )
 
 
 def warnings(stack: Stack) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import pulumi
 
 from infra.configuration import Stack
 from infra.declared import needs
-from infra.retailer_secrets import Secret, Secrets
+from infra.retailer_secrets import Secret, Secrets, versions
 from layers.declarations import (
     Access,
     Calls,
@@ -66,8 +66,9 @@ def values(stack: Stack, function: Function, made: Made) -> dict[str, pulumi.Inp
 def references(stack: Stack, function: Function, held: Secrets) -> dict[str, Secret]:
     """The secrets by the name of the value that will hold them."""
     found = {
-        settings.secret(need.kind, retailer.id): held[need.kind, retailer.id]
+        settings.secret(need.kind, retailer.id, version): held[need.kind, retailer.id, version]
         for need in needs(function, RetailerSecret)
         for retailer in stack.retailers
+        for version in versions(need.kind, retailer)
     }
     return dict(sorted(found.items()))

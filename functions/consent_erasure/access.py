@@ -8,7 +8,7 @@ nothing of the shopper is logged. Does not own what anything means (telling.py).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,7 +32,7 @@ from functions.consent_erasure.telling import (
 )
 from layers.events.record import CorruptRecord, decode_record, read_row_key
 from layers.facts import DECISIONS, EVERYWHERE, Table
-from layers.privacy.suppression import digest, digest_prefix, last_erased, suppression_id
+from layers.privacy.suppression import digest, digest_prefix, last_erased, latest, suppression_id
 from layers.retailers import Retailer
 from layers.shell.log import failure
 from layers.stores.bigquery.port import Parameter
@@ -59,22 +59,21 @@ class CutOff(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose data.
+    """Whose data, under one pseudonym.
 
     Attributes:
         erased: the last moment of which everything is erased; nothing up to then is answered, though it may lie in a
-            store still.
+            store still. proofs: whether what stands under a customer's fingerprint is told here, once for all
+            pseudonyms.
     """
 
     retailer: Retailer
     customer: str
     shopper: str
     suppression: Document | None
+    erased: datetime | None
     now: datetime
-
-    @property
-    def erased(self) -> datetime | None:
-        return None if self.suppression is None else last_erased(self.suppression.data["since"])
+    proofs: bool = True
 
     def holds(self, at: datetime) -> bool:
         """Whether something of that moment is this shopper's."""
@@ -82,23 +81,42 @@ class Subject:
 
 
 async def package(
-    room: Room, retailer: Retailer, reference: str, customer: str, shopper: str, now: datetime
+    room: Room, retailer: Retailer, reference: str, customer: str, shoppers: Sequence[str], now: datetime
 ) -> AsyncIterator[bytes]:
     """The package in pieces. When it returns, every store has answered once: one that is down is known before the
     answer begins.
 
     Args:
-        shopper: the customer's pseudonym.
+        shoppers: the customer's pseudonyms, the one that is written under first.
 
     Raises:
         NoReader: a declared store has none. Whatever a store raises.
     """
     told = stores(hot_tables(room.registry), EVERYWHERE, COLLECTIONS)
-    suppression = await room.documents.get(SUPPRESSIONS, suppression_id(retailer.id, shopper))
-    subject = Subject(retailer, customer, shopper, suppression, now)
-    opened = await asyncio.gather(*(_opened(_records(room, one, subject)) for one in told))
-    first = head(retailer, reference, shopper, now)
+    ids = [suppression_id(retailer.id, shopper) for shopper in shoppers]
+    held = await asyncio.gather(*(room.documents.get(SUPPRESSIONS, id) for id in ids))
+    erased = latest(last_erased(each.data["since"]) for each in held if each is not None)
+    subjects = [
+        Subject(retailer, customer, shopper, suppression, erased, now, proofs=number == 0)
+        for number, (shopper, suppression) in enumerate(zip(shoppers, held, strict=True))
+    ]
+    opened = await asyncio.gather(*(_opened(_of_each(room, one, subjects)) for one in told))
+    first = head(retailer, reference, shoppers, now)
     return _written(first, [(description(one, retailer), records) for one, records in zip(told, opened, strict=True)])
+
+
+def _of_each(room: Room, told: Told, subjects: Sequence[Subject]) -> AsyncIterator[list[Record]]:
+    """Raises:
+    NoReader: see there.
+    """
+    readers = [_records(room, told, subject) for subject in subjects]
+
+    async def one_after_another() -> AsyncIterator[list[Record]]:
+        for pages in readers:
+            async for page in pages:
+                yield page
+
+    return one_after_another()
 
 
 async def _opened(pages: AsyncIterator[list[Record]]) -> AsyncIterator[list[Record]]:
@@ -285,12 +303,14 @@ async def _suppression(subject: Subject) -> AsyncIterator[list[Record]]:
 
 async def _proofs(room: Room, collection: Collection, subject: Subject) -> AsyncIterator[list[Record]]:
     """Every document of the stack passes by, a few at a time: a fingerprint is another one in each receipt."""
+    if not subject.proofs:
+        return
     dated = _ORDERED[collection.name]
     since, seen, limit = _FIRST, set[str](), _PAGE_DOCUMENTS
     while True:
         page = await room.documents.later(collection, dated, since, limit)
         new = [document for document in page if document.id not in seen]
-        found = [_proof_told(document, collection, room.keys[subject.retailer.id], subject) for document in new]
+        found = [_proof_told(document, collection, room.keys[subject.retailer.id].secrets, subject) for document in new]
         yield [told for told in found if told is not None]
         if len(page) < limit:
             return
@@ -301,14 +321,16 @@ async def _proofs(room: Room, collection: Collection, subject: Subject) -> Async
         seen = {document.id for document in page if document.data[dated] == since}
 
 
-def _proof_told(document: Document, collection: Collection, key: str, subject: Subject) -> Record | None:
+def _proof_told(document: Document, collection: Collection, keys: Sequence[str], subject: Subject) -> Record | None:
     """None where it holds no fingerprint of this customer."""
     data = document.data
     if data["retailer"] != subject.retailer.id:
         return None
-    codes = Fingerprints(key, data.get("erasure", document.id))
-    alone, among = codes.of_request([subject.customer]), codes.of_customer(subject.customer)
-    held = [code for code in (alone, among) if code in repr(data)]
+    text, held = repr(data), list[str]()
+    for key in keys:
+        codes = Fingerprints(key, data.get("erasure", document.id))
+        alone, among = codes.of_request([subject.customer]), codes.of_customer(subject.customer)
+        held += [code for code in (alone, among) if code in text]
     if not held:
         return None
     finished: datetime | None = data.get("finished")

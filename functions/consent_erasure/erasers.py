@@ -30,7 +30,7 @@ class Erasure:
     """One request at work.
 
     Attributes:
-        shoppers: the pseudonyms; they stand in this process and in no document.
+        shoppers: the pseudonyms, under every key in use; they stand in this process and in no document.
         since: when it was asked for.
     """
 

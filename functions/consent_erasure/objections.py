@@ -6,6 +6,7 @@ Owns the record, and that the profile is gone when the caller is answered.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,8 +18,8 @@ from functions.consent_erasure.room import Room
 from functions.consent_erasure.rules import text_of
 from layers.events.envelope import OFFICER, EventReader
 from layers.events.model import ConsentChanged, Purposes
-from layers.events.record import CorruptRecord, Record, decode_record, encode_record, milliseconds, row_key
-from layers.privacy.suppression import last_erased, suppression_id
+from layers.events.record import CorruptRecord, Record, decode_record, encode_record, milliseconds, record_of, row_key
+from layers.privacy.suppression import last_erased, latest, suppression_id
 from layers.retailers import AbsentConsent, Retailer, family
 from layers.stores.bigtable.port import HotEvent
 from layers.stores.collections import SUPPRESSIONS
@@ -82,43 +83,59 @@ def refusing(id: str, at: datetime, before: ConsentChanged | None, absent: Absen
 
 
 async def object_(
-    room: Room, retailer: Retailer, reference: str, shopper: str, since: datetime | None, now: datetime
+    room: Room, retailer: Retailer, reference: str, shoppers: Sequence[str], since: datetime | None, now: datetime
 ) -> dict[str, Any]:
     """Records it, deletes the profile, and says what was recorded.
 
     Args:
-        since: when the shopper objected; None for now.
+        shoppers: the customer's pseudonyms, the one that is written under first. It is recorded under each: profiles
+            are made of what stands under any. since: when the shopper objected; None for now.
 
     Raises:
         ErasedSince, OtherMoment, InvalidMoment, NotKept: see there. Whatever a store raises: asking again is harmless.
     """
-    id = event_id(retailer.id, reference, shopper)
     at = (since or now).astimezone(UTC)
     at = at.replace(microsecond=at.microsecond // 1000 * 1000)
-    suppression = await room.documents.get(SUPPRESSIONS, suppression_id(retailer.id, shopper))
-    erased = None if suppression is None else last_erased(suppression.data["since"])
+    # Under whichever pseudonym it was recorded before, it has one id everywhere.
+    ids = [event_id(retailer.id, reference, shopper) for shopper in shoppers]
+    suppressions = [await room.documents.get(SUPPRESSIONS, suppression_id(retailer.id, each)) for each in shoppers]
+    erased = latest(last_erased(each.data["since"]) for each in suppressions if each is not None)
     if erased is not None and at <= erased:
         raise ErasedSince
-    known = await _known(room, retailer, shopper, id, at, erased, now)
-    if known.recorded is not None:
-        record, line = known.recorded
-        if since is not None and record.event.at != at:
-            raise OtherMoment
-    else:
-        record, line = _made(retailer, shopper, id, at, known.before, now)
+    known = [await _known(room, retailer, shopper, ids, at, erased, now) for shopper in shoppers]
+    before, newest = _last(each.before for each in known), _last(each.newest for each in known)
+    recorded = next((each.recorded for each in known if each.recorded is not None), None)
+    if recorded is not None and since is not None and recorded[0].event.at != at:
+        raise OtherMoment
+    record, line = recorded or _made(retailer, shoppers[0], ids[0], at, before, now)
     event = record.event
     assert isinstance(event, ConsentChanged)
     # Kept again where it was recorded before: it may have been stored by a run that was killed before it published.
-    at_ms = milliseconds(event.at)
-    hot = HotEvent(row_key(retailer.id, shopper, event.at, id), family(event.retention, _days(retailer)), at_ms, line)
+    lines = [
+        each.recorded[1] if each.recorded is not None else record_of(line, shopper)
+        for shopper, each in zip(shoppers, known, strict=True)
+    ]
+    hot = [
+        HotEvent(
+            row_key(retailer.id, shopper, event.at, event.id),
+            family(event.retention, _days(retailer)),
+            milliseconds(event.at),
+            each,
+        )
+        for shopper, each in zip(shoppers, lines, strict=True)
+    ]
     keeping = Keeping(room.arrivals, room.hot_events, room.shopper_rows, room.topic)
-    if not all(await keeping.keep(now, [(retailer.id, [hot])])):
+    if not all(await keeping.keep(now, [(retailer.id, hot)])):
         raise NotKept
-    in_force = known.newest is None or order(known.newest) < order(record)
+    in_force = newest is None or order(newest) < order(record)
     if in_force:
         # The shopper's row holds the consent by now, so what is folded or scored anew meanwhile finds it.
-        await room.shopper_rows.delete_profiles(retailer.id, [shopper])
-    return _told(retailer, reference, record, event, known.newest, in_force)
+        await room.shopper_rows.delete_profiles(retailer.id, list(shoppers))
+    return _told(retailer, reference, record, event, newest, in_force)
+
+
+def _last(records: Iterable[Record | None]) -> Record | None:
+    return max((record for record in records if record is not None), key=order, default=None)
 
 
 def _days(retailer: Retailer) -> int:
@@ -143,7 +160,13 @@ def _made(
 
 
 async def _known(
-    room: Room, retailer: Retailer, shopper: str, id: str, at: datetime, erased: datetime | None, now: datetime
+    room: Room,
+    retailer: Retailer,
+    shopper: str,
+    ids: Collection[str],
+    at: datetime,
+    erased: datetime | None,
+    now: datetime,
 ) -> _Known:
     recorded: tuple[Record, bytes] | None = None
     newest: Record | None = None
@@ -159,7 +182,7 @@ async def _known(
                 continue
             if not isinstance(record.event, ConsentChanged) or (erased is not None and record.event.at <= erased):
                 continue
-            if record.event.id == id:
+            if record.event.id in ids:
                 # Two requests at a time may each have recorded it, at their own moments: the earlier one is told.
                 recorded = (record, line)
                 continue

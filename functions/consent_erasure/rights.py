@@ -18,7 +18,6 @@ from functions.consent_erasure.room import Room
 from layers.events.envelope import CustomerId
 from layers.events.model import Moment
 from layers.events.refusal import UNREADABLE, describe, fields_of
-from layers.privacy.pseudonym import Pseudonymiser
 from layers.retailers import Retailer
 from layers.shell.answers import Problem, json_answer, read_body
 from layers.shell.log import failure, log
@@ -64,8 +63,8 @@ _A = TypeVar("_A", bound=AboutOne)
 
 async def _asked(
     request: Request, room: Room, email: str, decoder: msgspec.json.Decoder[_A], undone: str
-) -> tuple[_A, Retailer, str]:
-    """The request, its retailer, and the customer's pseudonym.
+) -> tuple[_A, Retailer, tuple[str, ...]]:
+    """The request, its retailer, and the customer's pseudonyms, the one that is written under first.
 
     Args:
         undone: what did not happen, where it is refused.
@@ -90,7 +89,7 @@ async def _asked(
             f"There is no such retailer here, or the caller is not in its `compliance` list. {undone} Correct "
             "`retailer`, or add the identity to the stack's configuration.",
         )
-    return asked, retailer, Pseudonymiser(room.keys[retailer.id])(asked.customer)
+    return asked, retailer, room.keys[retailer.id].every(asked.customer)
 
 
 async def answer(request: Request, room: Room, email: str, now: datetime) -> Response:
@@ -111,17 +110,17 @@ async def answer(request: Request, room: Room, email: str, now: datetime) -> Res
 
 
 async def _access(request: Request, room: Room, email: str, now: datetime) -> Response:
-    asked, retailer, shopper = await _asked(request, room, email, _about_one, "Nothing is told.")
-    pieces: AsyncIterator[bytes] = await package(room, retailer, asked.reference, asked.customer, shopper, now)
+    asked, retailer, shoppers = await _asked(request, room, email, _about_one, "Nothing is told.")
+    pieces: AsyncIterator[bytes] = await package(room, retailer, asked.reference, asked.customer, shoppers, now)
     headers = {**_NO_STORE, "Content-Disposition": f'attachment; filename="access-{asked.reference}.json"'}
     return StreamingResponse(pieces, 200, headers, media_type="application/json")
 
 
 async def _object(request: Request, room: Room, email: str, now: datetime) -> Response:
     undone = "Nothing was recorded."
-    asked, retailer, shopper = await _asked(request, room, email, _objection, undone)
+    asked, retailer, shoppers = await _asked(request, room, email, _objection, undone)
     try:
-        told = await object_(room, retailer, asked.reference, shopper, asked.since, now)
+        told = await object_(room, retailer, asked.reference, shoppers, asked.since, now)
     except InvalidMoment as error:
         raise _invalid(str(error), undone) from None
     except ErasedSince:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from functions.consent_erasure.function import RECEIPTS
 from functions.consent_erasure.rules import Step, others, steps
-from layers.declarations import SecretKind, settings
+from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.facts import EVERYWHERE
-from layers.privacy.pseudonym import Pseudonymiser
+from layers.privacy.keyring import KeyRing
 from layers.retailers import Registry
 from layers.signing.port import Signer
 from layers.stores.bigquery.port import Warehouse
@@ -27,13 +27,13 @@ from layers.stores.tables import hot_tables
 @dataclass(frozen=True, slots=True)
 class Room:
     """Attributes:
-    keys: each retailer's pseudonym key, base64, by id. steps: in the order in which they run. topic: of events, for
+    keys: each retailer's pseudonym keys, by id. steps: in the order in which they run. topic: of events, for
         objections. signer: of receipts. pause: waits for so many seconds. settled_s: so long after the suppressions
         were written, nothing that an entrance had let in before is still on its way to a store.
     """
 
     registry: Registry
-    keys: Mapping[str, str]
+    keys: Mapping[str, KeyRing]
     steps: tuple[Step, ...]
     documents: Documents
     hot_events: HotEvents
@@ -71,13 +71,10 @@ async def make() -> Room:
 
     values = Settings.of_process()
     registry = Registry.of_environment(values.values, settings.RETAILER_PREFIX)
-    keys = {r.id: values[settings.secret(SecretKind.PSEUDONYM_KEY, r.id)] for r in registry}
-    for key in keys.values():
-        Pseudonymiser(key)
     documents = FirestoreDocuments.of(values)
     return Room(
         registry,
-        keys,
+        {r.id: KeyRing.of(values, r) for r in registry},
         declared_steps(registry),
         documents,
         BigtableHotEvents.of(values),

@@ -29,7 +29,6 @@ from functions.consent_erasure.rules import (
 )
 from functions.consent_erasure.sealing import append
 from layers.privacy.deadline import due
-from layers.privacy.pseudonym import Pseudonymiser
 from layers.shell.log import log
 from layers.stores.collections import ERASURES, SUPPRESSIONS
 from layers.stores.firestore.port import Document
@@ -53,11 +52,12 @@ async def open_request(room: Room, request: ErasureRequest, now: datetime) -> Do
         OtherCustomers: see there.
     """
     id = erasure_id(request.retailer, request.reference)
-    fingerprint = Fingerprints(room.keys[request.retailer], id).of_request(request.customers)
+    # Any of them: a request that is resumed may have been opened under the key before.
+    fingerprints = [Fingerprints(key, id).of_request(request.customers) for key in room.keys[request.retailer].secrets]
     new: dict[str, Any] = {
         "retailer": request.retailer,
         "reference": request.reference,
-        "request": fingerprint,
+        "request": fingerprints[0],
         "customers": len(request.customers),
         "status": RUNNING,
         "requested": now,
@@ -66,7 +66,7 @@ async def open_request(room: Room, request: ErasureRequest, now: datetime) -> Do
     }
     await room.documents.create(ERASURES, id, new)
     document = await _newest(room, id)
-    if document.data["request"] != fingerprint:
+    if document.data["request"] not in fingerprints:
         raise OtherCustomers
     return document
 
@@ -80,8 +80,8 @@ async def run(room: Room, document: Document, customers: Sequence[str], clock: C
     if document.data["status"] == COMPLETE:
         return document
     retailer = room.registry.by_id[document.data["retailer"]]
-    pseudonym = Pseudonymiser(room.keys[retailer.id])
-    erasure = Erasure(document.id, retailer, tuple(map(pseudonym, customers)), document.data["requested"])
+    shoppers = tuple(each for customer in customers for each in room.keys[retailer.id].every(customer))
+    erasure = Erasure(document.id, retailer, shoppers, document.data["requested"])
     for _ in range(ROUNDS):
         for step in room.steps:
             if progress_of(document.data, step.store).to_do:
@@ -126,7 +126,7 @@ async def _verify(room: Room, step: Step, erasure: Erasure, clock: Callable[[], 
 
 
 async def _complete(room: Room, erasure: Erasure, customers: Sequence[str], finished: datetime) -> Document:
-    fingerprints = Fingerprints(room.keys[erasure.retailer.id], erasure.id)
+    fingerprints = Fingerprints(room.keys[erasure.retailer.id].secrets[0], erasure.id)
     codes = [fingerprints.of_customer(customer) for customer in customers]
     kept_until = erasure.since + timedelta(days=SUPPRESSIONS.delay_days(erasure.retailer))
 

@@ -6,7 +6,7 @@ profiling. Purposes and delays come from the declarations. Does not own the read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -380,7 +380,13 @@ def journal_until(minute: datetime) -> str:
     return text_of(minute + timedelta(days=JOURNAL_DAYS))
 
 
-def head(retailer: Retailer, reference: str, shopper: str, now: datetime) -> dict[str, Any]:
+OTHERS = (
+    "The secret key is being changed: what was recorded under the former one, or is prepared under the next, is listed "
+    "in the same way, and what the customer agreed to stands under each."
+)
+
+
+def head(retailer: Retailer, reference: str, shoppers: Sequence[str], now: datetime) -> dict[str, Any]:
     """All of the package that needs no store."""
     return {
         "format": FORMAT,
@@ -389,9 +395,10 @@ def head(retailer: Retailer, reference: str, shopper: str, now: datetime) -> dic
         "generated": text_of(now),
         "about": "All that is held about one shopper (GDPR, articles 15 and 20). It is whole if it ends with "
         '`"complete": true`.',
-        "pseudonym": shopper,
+        "pseudonym": shoppers[0],
         "pseudonym_meaning": "Every record stands under this code, which is made of the customer number and a secret "
         "key. The customer number itself is not kept.",
+        **({"other_pseudonyms": list(shoppers[1:]), "other_pseudonyms_meaning": OTHERS} if shoppers[1:] else {}),
         "recipients": [text.replace("{retailer}", retailer.name) for text in RECIPIENTS],
         "retention": [
             {

@@ -19,9 +19,11 @@ from functions.experiences.rules import (
     answered,
     counts,
     fallback,
+    joined,
     read_question,
 )
 from layers.events.record import milliseconds
+from layers.privacy.suppression import latest
 from layers.retailers import Retailer
 from layers.shell.answers import Problem, cors, json_answer
 from layers.shell.express import open_express
@@ -104,11 +106,17 @@ async def _found(question: Question, retailer: Retailer, room: Room, now: dateti
 async def _about(
     question: Question, retailer: Retailer, tree: Tree, room: Room, now: datetime, wording: Wording
 ) -> Answer:
-    pseudonym = room.pseudonymisers[retailer.id](question.customer)
+    pseudonym, *others = room.rings[retailer.id].every(question.customer)
     if not room.suppressions.known():
         await room.suppressions.fresh()
     erased = room.suppressions.erased_at(retailer.id, pseudonym)
-    shopper = read_row(await room.rows.read(retailer.id, pseudonym), erased)
+    if others:
+        erased = latest([erased, *(room.suppressions.erased_at(retailer.id, other) for other in others)])
+        # All in one call: reads of the same moment travel together.
+        rows = await asyncio.gather(*(room.rows.read(retailer.id, each) for each in (pseudonym, *others)))
+        shopper = joined([read_row(row, erased) for row in rows])
+    else:
+        shopper = read_row(await room.rows.read(retailer.id, pseudonym), erased)
     standing = standing_of(retailer, shopper, tree)
     state = shopper.state
     caught_up = CaughtUp(state)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from layers.declarations import SecretKind, settings
+from layers.declarations import settings
 from layers.declarations.settings import Settings
-from layers.privacy.pseudonym import Pseudonymiser
+from layers.privacy.keyring import KeyRing
 from layers.retailers import Registry
 from layers.shell.log import failure
 from layers.shell.settle import settle
@@ -22,11 +22,11 @@ PATIENCE_S = 2.0
 @dataclass(frozen=True, slots=True)
 class Room:
     """Attributes:
-    pseudonymisers: by retailer id.
+    rings: pseudonym keys by retailer id.
     """
 
     registry: Registry
-    pseudonymisers: dict[str, Pseudonymiser]
+    rings: dict[str, KeyRing]
     hot: HotEvents
     rows: ShopperRows
     trees: LiveTrees
@@ -44,7 +44,7 @@ async def make() -> Room:
     documents = FirestoreDocuments.of(values)
     made = Room(
         registry,
-        {r.id: Pseudonymiser(values[settings.secret(SecretKind.PSEUDONYM_KEY, r.id)]) for r in registry},
+        {r.id: KeyRing.of(values, r) for r in registry},
         BigtableHotEvents.of(values),
         BigtableShopperRows.of(values),
         PublishedTrees(documents, time.monotonic),

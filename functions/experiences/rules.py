@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from msgspec import Struct
 
 from layers.tree.catching_up import CaughtUp, Shopper, newest_known
 from layers.tree.decision import experience_json
-from layers.tree.folding import begins_anew, paused
+from layers.tree.folding import begins_anew, newest_consent, paused
 from layers.tree.journey import Standing, page_now
 from layers.tree.showing import default_of
 from layers.tree.state import State
@@ -92,6 +92,16 @@ def read_question(headers: Mapping[str, str], query: Mapping[str, str]) -> Quest
 def counts(state: State | None, question: Question) -> bool:
     """Whether the state holds the event asked for; without one, whatever it holds is enough."""
     return question.after is None or (state is not None and state.has_counted_id(question.after))
+
+
+def joined(rows: Sequence[Shopper]) -> Shopper:
+    """One customer's rows under several pseudonyms, that which is written under first: its state alone, since decisions
+    follow from the events under it; the newest consent of all; and its parameters, or what another row has of them
+    until they are brought along with the first event (functions/ingest/bringing.py).
+    """
+    consent = newest_consent([row.consent for row in rows], (2**63, ""))
+    parameters = next((row.parameters for row in rows if row.parameters is not None), None)
+    return replace(rows[0], consent=consent, parameters=parameters)
 
 
 def answered(

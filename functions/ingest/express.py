@@ -95,7 +95,7 @@ class _Lane:
         clock: Callable[[], datetime],
     ) -> None:
         self._commit, self._door, self._answers, self._clock = room.commit, door, answers, clock
-        self._known = room.suppressions.known
+        self._known, self._bringing = room.suppressions.known, room.bringing
 
     def __call__(self, headers: Headers, body: bytes, reply: Reply) -> bool:
         answers = self._answers.get(headers.get(b"origin"))
@@ -107,14 +107,15 @@ class _Lane:
             return False
         now = self._clock()
         try:
-            taken = take(read_envelopes(body, server=False), self._door, now)
+            envelopes = read_envelopes(body, server=False)
+            if self._door.former is not None and not self._bringing.done(self._door, envelopes):
+                return False
+            taken = take(envelopes, self._door, now)
             if taken.rejected or not taken.events:
                 return False
             if self._door.allowance.spend(len(taken.events), monotonic()):
                 return False
-            self._commit.submit(
-                self._door.retailer.id, taken.events, taken.size, now, partial(_answer, reply, *answers)
-            )
+            self._commit.submit(self._door.retailer.id, taken.kept, taken.size, now, partial(_answer, reply, *answers))
         except (InvalidBody, Overloaded):
             return False
         except Exception as error:

@@ -10,6 +10,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions.ingest.bringing import NotBrought
 from functions.ingest.commit import Overloaded
 from functions.ingest.express import EventExpress
 from functions.ingest.function import DOCUMENT_PATH, EVENTS_PATH
@@ -22,6 +23,7 @@ from layers.shell.answers import Problem, cors, json_answer, read_body
 from layers.shell.express import open_express
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure, log
+from layers.stores.bigtable.port import Unavailable as RowsUnavailable
 from layers.stores.suppressions import Unavailable as SuppressionsUnavailable
 
 PATH = EVENTS_PATH
@@ -131,7 +133,13 @@ async def _read(request: Request, room: Room, retailer: Retailer, now: datetime)
             await room.suppressions.fresh()
         except SuppressionsUnavailable:
             raise _unavailable("It cannot be read who was erased") from None
-    return take(envelopes, room.doors[retailer.id], now)
+    door = room.doors[retailer.id]
+    if not room.bringing.done(door, envelopes):
+        try:
+            await room.bringing.bring(door, envelopes, now)
+        except (NotBrought, RowsUnavailable, Overloaded):
+            raise _unavailable("What shoppers agreed to under their former pseudonym cannot be brought along") from None
+    return take(envelopes, door, now)
 
 
 async def _keep(taken: Taken, room: Room, retailer: Retailer, origin: str | None, now: datetime) -> Response:
@@ -156,7 +164,7 @@ async def _keep(taken: Taken, room: Room, retailer: Retailer, origin: str | None
             retry_after_s=math.ceil(wait_s),
         )
     try:
-        durable = await room.commit.commit(retailer.id, taken.events, taken.size, now)
+        durable = await room.commit.commit(retailer.id, taken.kept, taken.size, now)
     except Overloaded:
         raise _unavailable("More events are waiting than can be held") from None
     if not durable:

@@ -7,11 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from functions.ingest.bringing import Bringing
 from functions.ingest.commit import GroupCommit
 from functions.ingest.rules import Door
 from layers.declarations import SecretKind, settings
 from layers.declarations.settings import Settings
-from layers.privacy.pseudonym import Pseudonymiser
+from layers.privacy.keyring import KeyRing
 from layers.privacy.signature import decode_key
 from layers.retailers import Registry, Retailer
 from layers.shell.settle import settle
@@ -21,7 +22,7 @@ from layers.stores.suppressions import LiveSuppressions, Suppressions, Unavailab
 @dataclass(frozen=True, slots=True)
 class Room:
     """Attributes:
-    doors, signing_keys: by retailer id.
+    doors, signing_keys: by retailer id. bringing: what a shopper keeps when the retailer's pseudonym key is rotated.
     """
 
     registry: Registry
@@ -29,6 +30,7 @@ class Room:
     signing_keys: dict[str, bytes]
     commit: GroupCommit
     suppressions: Suppressions
+    bringing: Bringing
 
 
 def secrets_of(
@@ -41,8 +43,8 @@ def secrets_of(
     """
 
     def door(retailer: Retailer) -> Door:
-        pseudonymise = Pseudonymiser(values[settings.secret(SecretKind.PSEUDONYM_KEY, retailer.id)])
-        return Door(retailer, pseudonymise, partial(suppressions.erased_at, retailer.id))
+        ring = KeyRing.of(values, retailer)
+        return Door(retailer, ring.current, partial(suppressions.erased_at, retailer.id), ring.others, ring.former)
 
     return (
         {retailer.id: door(retailer) for retailer in registry},
@@ -64,7 +66,7 @@ async def make() -> Room:
     topic = PubsubPublisher.of(values, "shopper-events")
     rows = BigtableShopperRows.of(values)
     commit = GroupCommit(BigtableHotEvents.of(values), BigtableArrivals.of(values), rows, topic)
-    made = Room(registry, doors, signing_keys, commit, suppressions)
+    made = Room(registry, doors, signing_keys, commit, suppressions, Bringing(rows, commit, time.monotonic))
     await _first_read(suppressions)
     settle()
     return made

@@ -77,8 +77,10 @@ def retailer(retailer_id: str) -> str:
     return f"{RETAILER_PREFIX}{_upper(retailer_id)}"
 
 
-def secret(kind: SecretKind, retailer_id: str) -> str:
-    return f"GONDOLA_SECRET_{_upper(kind.value)}_{_upper(retailer_id)}"
+def secret(kind: SecretKind, retailer_id: str, version: int = 1) -> str:
+    """A later version of a key has a name of its own, since both are in use at a time."""
+    later = f"_{version}" if version > 1 else ""
+    return f"GONDOLA_SECRET_{_upper(kind.value)}_{_upper(retailer_id)}{later}"
 
 
 def signing_key(name: str) -> str:

@@ -75,6 +75,29 @@ def encode_record(shopper: str, session: str, channel: str, received: datetime, 
     return record_line(record_head(shopper, session, channel, received), event_bytes)
 
 
+class _Line(msgspec.Struct):
+    session: str
+    channel: str
+    received: datetime
+    event: msgspec.Raw
+
+
+_lines = msgspec.json.Decoder(_Line)
+
+
+def record_of(line: bytes, shopper: str) -> bytes:
+    """The same record under another pseudonym, the event's bytes as they came.
+
+    Raises:
+        CorruptRecord: not a record.
+    """
+    try:
+        read = _lines.decode(line)
+    except UNREADABLE as error:
+        raise CorruptRecord(describe(error)[0]) from None
+    return encode_record(shopper, read.session, read.channel, read.received, bytes(read.event))
+
+
 def decode_record(line: bytes) -> Record:
     """Raises:
     CorruptRecord: not a record.

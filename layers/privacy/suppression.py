@@ -5,7 +5,7 @@ Does not own who writes the documents (functions/consent_erasure) nor who keeps 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -27,6 +27,11 @@ def nobody(shopper: str) -> None:
 def remembered(erased_at: ErasedAt) -> ErasedAt:
     """For one piece of work: each shopper is asked about once, since a message holds many events of each."""
     return lru_cache(maxsize=None)(erased_at)
+
+
+def latest(moments: Iterable[datetime | None]) -> datetime | None:
+    """Of a customer's several pseudonyms: what is erased of one is erased of all."""
+    return max((moment for moment in moments if moment is not None), default=None)
 
 
 def suppression_id(retailer_id: str, shopper: str) -> str:

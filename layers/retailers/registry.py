@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
@@ -59,6 +60,24 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     catalogue_key: str = "catalogue/products.ndjson.gz"
 
 
+class PseudonymKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A pseudonym key in use.
+
+    Attributes:
+        version: the two digits that its pseudonyms begin with.
+        since: the day from which it writes; none for the first key, and for one that is only looked under yet.
+    """
+
+    version: Annotated[int, msgspec.Meta(ge=1, le=99)] = 1
+    since: date | None = None
+
+
+_GRANTED = (
+    "`absent_consent` is granted, and under a new pseudonym key a shopper's refusal is not known at once, so it would "
+    "be a grant; set `absent_consent` to refused before the rotation"
+)
+
+
 class Retailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One tenant.
 
@@ -73,6 +92,8 @@ class Retailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         absent_consent: what holds where no consent is known.
         events_per_second: the most that one instance of the event API takes of it; more is answered 429. None for no
             limit.
+        pseudonym_keys: one, or two from the day a rotation is prepared until the older may go, oldest first
+            (layers/privacy/README.md).
     """
 
     id: Annotated[str, msgspec.Meta(pattern=_ID)]
@@ -88,6 +109,27 @@ class Retailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     absent_consent: AbsentConsent = AbsentConsent.REFUSED
     feed: Feed | None = None
     events_per_second: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    pseudonym_keys: Annotated[tuple[PseudonymKey, ...], msgspec.Meta(min_length=1, max_length=2)] = (PseudonymKey(),)
+
+    def __post_init__(self) -> None:
+        first, *more = self.pseudonym_keys
+        if first.version > 1 and first.since is None:
+            raise ValueError(f"pseudonym key {first.version} writes: say `since` which day")
+        if first.version == 1 and first.since is not None:
+            raise ValueError("pseudonym key 1 has no `since`: nothing wrote before it")
+        for key in more:
+            if key.version != first.version + 1:
+                raise ValueError(f"after pseudonym key {first.version} comes {first.version + 1}, not {key.version}")
+            if first.since and key.since and key.since < first.since:
+                raise ValueError(f"pseudonym key {key.version} cannot have written before {first.version} did")
+            if self.absent_consent is AbsentConsent.GRANTED:
+                raise ValueError(_GRANTED)
+
+    @property
+    def writing_key(self) -> int:
+        """The version of the pseudonym key under which what is new is written."""
+        first, *more = self.pseudonym_keys
+        return next((key.version for key in more if key.since), first.version)
 
     @property
     def dataset(self) -> str:

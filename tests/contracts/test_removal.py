@@ -29,6 +29,7 @@ from layers.events.model import Event, OrderLine, OrderPaid, PageViewed
 from layers.events.record import encode_record, milliseconds, row_key
 from layers.facts import TABLES, Table
 from layers.facts.derived import PURCHASES, TRIPS
+from layers.privacy.keyring import KeyRing
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.suppression import suppression_id
 from layers.retailers import Registry, Retailer, family
@@ -196,7 +197,14 @@ class World:
         self.topic, self.signer = FakePublisher(), FakeSigner()
         sweep = DeadLetterSweep(FakeDeadLetters([]), documents, registry.by_id)
         self.erasure = ErasureRoom(
-            registry, {shop.id: KEY}, declared_steps(registry), *stores, self.topic, sweep, self.signer, _at_once
+            registry,
+            {shop.id: KeyRing({1: KEY})},
+            declared_steps(registry),
+            *stores,
+            self.topic,
+            sweep,
+            self.signer,
+            _at_once,
         )
         self.purge = PurgeRoom(registry, *stores, sweep)
 

@@ -19,6 +19,7 @@ from layers.declarations.settings import Settings
 from layers.events.model import ConsentChanged, Event, OrderLine, OrderPaid, PageViewed, Purposes, Searched
 from layers.events.record import Record, decode_record, encode_record, milliseconds, row_key
 from layers.facts import DECISIONS, TABLES
+from layers.privacy.keyring import KeyRing
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.suppression import suppression_id
 from layers.retailers import Registry, Retailer, family
@@ -163,7 +164,7 @@ async def world(
     registry, documents = Registry([shop]), FirestoreDocuments.of(values)
     room = Room(
         registry,
-        {shop.id: KEY},
+        {shop.id: KeyRing({1: KEY})},
         declared_steps(registry),
         documents,
         BigtableHotEvents.of(bigtable_settings),

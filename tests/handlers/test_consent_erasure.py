@@ -24,6 +24,7 @@ from functions.consent_erasure.verification import Verdict, verify
 from layers.events.model import PageViewed
 from layers.events.record import encode_record, milliseconds, row_key
 from layers.facts import EVERYWHERE
+from layers.privacy.keyring import KeyRing
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.suppression import suppression_id
 from layers.retailers import Registry, Retailer, RetentionClass, family
@@ -82,7 +83,7 @@ class Office:
         self.dead = FakeDeadLetters([DEAD, "decisioning--shopper-events--dead"], lambda: self.rested)
         self.room = Room(
             REGISTRY,
-            {"demo": KEY, "other": base64.b64encode(bytes(32)).decode()},
+            {"demo": KeyRing({1: KEY}), "other": KeyRing({1: base64.b64encode(bytes(32)).decode()})},
             declared_steps(REGISTRY),
             self.documents,
             self.events,

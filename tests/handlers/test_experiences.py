@@ -20,7 +20,7 @@ from layers.stores.collections import LIVE_TREES
 from layers.tree.folding import key_of
 from layers.tree.state import decode_state
 from tests.handlers.asking import ask
-from tests.handlers.visiting import CUSTOMER, KEY, NOW, PSEUDONYMISER, SHOPPER, TREE, Stores, pushed, seen
+from tests.handlers.visiting import CUSTOMER, KEY, NOW, RING, SHOPPER, TREE, Stores, pushed, seen
 
 ORIGIN = "https://shop.example"
 
@@ -52,10 +52,9 @@ class Page(Stores):
 
     @property
     def room(self) -> Room:
-        pseudonymisers = {retailer.id: PSEUDONYMISER for retailer in self.registry}
         return Room(
             self.registry,
-            pseudonymisers,
+            {retailer.id: RING for retailer in self.registry},
             self.counting_hot,
             self.counting_rows,
             self.trees,
@@ -183,7 +182,7 @@ async def test_a_shopper_nobody_knows_gets_the_tree(page: Page) -> None:
     stranger = {"gondola-shopper": "555"}
     first = await page.shown(headers=stranger)
     assert (first["node"], first["decision"], first["parameters_version"]) == ("arrival", None, "")
-    add = seen("AddedToBasket", 1, shopper=PSEUDONYMISER("555"), price=15)
+    add = seen("AddedToBasket", 1, shopper=RING.current("555"), price=15)
     await page.store(add)
     shown = await page.shown(f"after={add.event.id}", headers=stranger)
     assert shown["node"] == "newcomer" and shown["experiences"][0]["missing"] == 25.0 and not shown["default"]

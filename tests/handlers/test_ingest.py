@@ -15,6 +15,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions.ingest.bringing import Bringing
 from functions.ingest.commit import CLOSE_AT_EVENTS, GROUPS_AT_ONCE, PENDING_BYTES, REFUSE_AFTER_S, GroupCommit
 from functions.ingest.handler import PATH, answer
 from functions.ingest.room import Room
@@ -57,7 +58,8 @@ class Door:
         commit = GroupCommit(
             self.store, self.journal, self.rows, self.topic, close_after_s, pending_bytes, refuse_after_s
         )
-        self.room = Room(Registry([DEMO]), self.doors, {"demo": SIGNING}, commit, self.suppressions)
+        bringing = Bringing(self.rows, commit, time.monotonic)
+        self.room = Room(Registry([DEMO]), self.doors, {"demo": SIGNING}, commit, self.suppressions, bringing)
 
     async def post(
         self, body: object, headers: dict[str, str] | None = None, query: str = f"key={KEY}", method: str = "POST"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 
 from functions.ingest import handler
+from functions.ingest.bringing import Bringing
 from functions.ingest.commit import PENDING_BYTES, GroupCommit
 from functions.ingest.express import EventExpress
 from functions.ingest.room import Room
@@ -45,11 +47,15 @@ class Shop:
     journal: FakeArrivals = field(default_factory=FakeArrivals)
     topic: FakePublisher = field(default_factory=FakePublisher)
     suppressions: FakeSuppressions = field(default_factory=FakeSuppressions)
+    former: Pseudonymiser | None = None
 
     async def open(self) -> Shop:
-        commit = GroupCommit(self.store, self.journal, FakeShopperRows(), self.topic, 0, self.pending_bytes)
-        door = Door(self.retailer, PSEUDONYM, partial(self.suppressions.erased_at, "demo"))
-        self.room = Room(Registry([self.retailer]), {"demo": door}, {"demo": bytes(32)}, commit, self.suppressions)
+        rows = FakeShopperRows()
+        commit = GroupCommit(self.store, self.journal, rows, self.topic, 0, self.pending_bytes)
+        others = () if self.former is None else (self.former,)
+        door = Door(self.retailer, PSEUDONYM, partial(self.suppressions.erased_at, "demo"), others, self.former)
+        bringing, signing = Bringing(rows, commit, time.monotonic), {"demo": bytes(32)}
+        self.room = Room(Registry([self.retailer]), {"demo": door}, signing, commit, self.suppressions, bringing)
 
         async def made() -> Room:
             return self.room
@@ -168,3 +174,17 @@ async def test_it_leaves_the_erased_and_the_unknown_to_the_handler() -> None:
     assert await shop.post(body(new), kind) is not None
     shop.suppressions.down = True
     assert await shop.post(body(new), kind) is None
+
+
+async def test_while_a_key_is_rotated_it_leaves_whom_nothing_was_brought_for_to_the_handler() -> None:
+    former = Pseudonymiser("AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=")
+    shop = await Shop(former=former).open()
+    kind = {b"content-type": b"text/plain"}
+    sent = body({"type": "PageViewed", "page": "/", "id": "event-0001", "at": AFTER})
+    assert await shop.post(sent, kind) is None and not shop.store.rows
+    headers = {name.decode(): value.decode() for name, value in kind.items()}
+    asked = ask("POST", "/v1/events", sent, headers, f"key={KEY}")
+    assert (await handler.answer(asked, shop.room, NOW)).status_code == 204
+    assert await shop.post(sent, kind) is not None and len(shop.store.rows) == 1
+    shop.suppressions.suppress("demo", former("9250001234567"), NOW)
+    assert await shop.post(sent, kind) is None, "erased under the former key"

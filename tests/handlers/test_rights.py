@@ -24,6 +24,7 @@ from functions.consent_erasure.rules import Fingerprints
 from layers.events.model import AddedToBasket, ConsentChanged, Event, OrderLine, OrderPaid, PageViewed, Purposes
 from layers.events.record import decode_lines, decode_record, encode_record, milliseconds, row_key
 from layers.facts import EVERYWHERE
+from layers.privacy.keyring import KeyRing
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.suppression import digest, digest_prefix, suppression_id
 from layers.retailers import AbsentConsent, Registry, Retailer, family
@@ -81,7 +82,8 @@ def _at(row: Mapping[str, Any]) -> Any:
 class Cold(FakeWarehouse):
     """Rows of each view, given back as the statement asks: of one shopper, later than a moment, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, retailer_id: str = "demo") -> None:
+        self.retailer_id = retailer_id
         self.rows: dict[str, list[dict[str, Any]]] = {table.name: [] for table in EVERYWHERE}
         super().__init__({f".{name}`": self._asked(name) for name in self.rows})
         self.there = set(self.rows)
@@ -89,15 +91,18 @@ class Cold(FakeWarehouse):
     def _asked(self, name: str) -> Any:
         def rows(parameters: Mapping[str, Parameter]) -> list[dict[str, Any]]:
             after: Any = parameters["after"]
-            assert parameters["prefix"] == digest_prefix("demo")
+            assert parameters["prefix"] == digest_prefix(self.retailer_id)
             asked = parameters["shopper"]
-            found = [row for row in self.rows[name] if digest("demo", row["shopper"]) == asked and _at(row) > after]
+            found = [row for row in self.rows[name] if self._is(row, asked) and _at(row) > after]
             return [
                 {column: value for column, value in row.items() if column != "shopper"}
                 for row in sorted(found, key=_at)
             ]
 
         return rows
+
+    def _is(self, row: Mapping[str, Any], asked: Parameter) -> bool:
+        return digest(self.retailer_id, row["shopper"]) == asked
 
 
 class Office:
@@ -110,7 +115,7 @@ class Office:
         registry = Registry([retailer, OTHER])
         self.room = Room(
             registry,
-            {"demo": KEY, "other": base64.b64encode(bytes(32)).decode()},
+            {"demo": KeyRing({1: KEY}), "other": KeyRing({1: base64.b64encode(bytes(32)).decode()})},
             declared_steps(registry),
             self.documents,
             self.events,

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from layers.events.record import Record, row_key
-from layers.privacy.pseudonym import Pseudonymiser
+from layers.privacy.keyring import KeyRing
 from layers.retailers import AbsentConsent, Registry, Retailer, family
 from layers.shell.push import encode_push
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
@@ -28,9 +28,9 @@ from tests.rules.journeys import PARAMETERS, START, record
 EXAMPLE = Path(__file__).parents[2] / "layers" / "tree" / "examples" / "grocery_basket.yaml"
 TREE = read_yaml(EXAMPLE.read_text())
 CUSTOMER = "9250001234567"
-PSEUDONYMISER = Pseudonymiser("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
-SHOPPER = PSEUDONYMISER(CUSTOMER)
-OTHER = PSEUDONYMISER("9250007654321")
+RING = KeyRing({1: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="})
+SHOPPER = RING.current(CUSTOMER)
+OTHER = RING.current("9250007654321")
 NOW = START.replace(hour=12)
 KEY = "read-key-of-demo-1"
 DEMO = Retailer(

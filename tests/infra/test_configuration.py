@@ -6,13 +6,16 @@ import copy
 import shutil
 import subprocess
 import sys
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
-from infra.configuration import KEYS, InvalidConfiguration, parse, warnings
+from infra.configuration import KEYS, InvalidConfiguration, key_needed_days, parse, warnings
 
 ROOT = Path(__file__).resolve().parents[2]
 STACKS = ("dev", "preprod", "prod")
@@ -52,6 +55,16 @@ def test_stacks_differ_as_they_should() -> None:
         ("contact", "me@x.example", "unknown field `contact`"),
         ("timezone", "Paris", "no IANA name"),
         ("feed", {"bucket": "demo-deliveries"}, r"feed\.role_arn is missing"),
+        ("pseudonym_keys", [], r"\$\.pseudonym_keys"),
+        ("pseudonym_keys", [{"version": n, "since": "2020-01-01"} for n in (2, 3, 4)], r"\$\.pseudonym_keys"),
+        ("pseudonym_keys", [{"version": 1}, {"version": 3}], "after pseudonym key 1 comes 2, not 3"),
+        ("pseudonym_keys", [{"version": 2}], "say `since` which day"),
+        ("pseudonym_keys", [{"version": 1, "since": "2026-01-01"}], "nothing wrote before it"),
+        (
+            "pseudonym_keys",
+            [{"version": 2, "since": "2020-02-01"}, {"version": 3, "since": "2020-01-01"}],
+            "cannot have written before 2",
+        ),
     ],
 )
 def test_a_wrong_retailer_is_named_with_file_field_and_remedy(
@@ -144,3 +157,42 @@ def test_the_command_says_what_is_wrong_and_writes_nothing(tmp_path: Path) -> No
     assert "$.currency" in run.stderr
     assert "Traceback" not in run.stderr
     assert not (tmp_path / ".local" / "graph.json").exists()
+
+
+def test_a_rotation_where_silence_is_consent_is_refused(values: dict[str, Any]) -> None:
+    values["gondola:retailers"][0] |= {"absent_consent": "granted", "pseudonym_keys": [{"version": 1}, {"version": 2}]}
+    with pytest.raises(InvalidConfiguration, match="set `absent_consent` to refused before the rotation"):
+        parse("dev", values)
+
+
+def test_a_key_is_prepared_and_then_writes(values: dict[str, Any]) -> None:
+    entry = values["gondola:retailers"][0]
+    entry |= {"absent_consent": "refused", "pseudonym_keys": [{"version": 1}, {"version": 2}]}
+    assert parse("dev", values).retailers[0].writing_key == 1
+    entry["pseudonym_keys"] = [{"version": 1}, {"version": 2, "since": date(2026, 12, 1)}]
+    assert parse("dev", values).retailers[0].writing_key == 2
+
+
+@given(
+    since=st.dates(date(2026, 1, 1), date(2100, 1, 1)),
+    consent=st.integers(1, 3650),
+    retired=st.lists(st.integers(1, 3650), max_size=2),
+)
+def test_a_key_is_dropped_once_nothing_is_left_under_it_and_no_day_before(
+    since: date, consent: int, retired: list[int]
+) -> None:
+    values = _values("dev")
+    values["gondola:retiredDelays"] = {"browsing": retired}
+    entry = values["gondola:retailers"][0]
+    entry |= {"absent_consent": "refused", "contract": {**entry.get("contract", {}), "consent": consent}}
+    kept = [{"version": 1}, {"version": 2, "since": since.isoformat()}]
+    for day in (since, date.max - timedelta(days=1)):
+        entry["pseudonym_keys"] = kept
+        retailer = parse("dev", values, day).retailers[0]
+    days = key_needed_days(retailer, {"browsing": retired})  # type: ignore[dict-item]
+    assert days >= max(consent, *retired, 1825)
+    entry["pseudonym_keys"] = kept[1:]
+    with pytest.raises(InvalidConfiguration, match="pseudonym key 1 is not listed any more"):
+        parse("dev", values, since + timedelta(days=days))
+    assert parse("dev", values, since + timedelta(days=days + 1)).retailers[0].writing_key == 2
+    assert parse("dev", {**values, "gondola:retailers": [{**entry, "pseudonym_keys": kept}]}, datetime.now(UTC).date())

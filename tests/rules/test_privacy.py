@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layers.declarations import SecretKind
+from layers.declarations.settings import MissingSetting, Settings, secret
+from layers.privacy.keyring import KeyRing
 from layers.privacy.pseudonym import LENGTH, PATTERN, InvalidKey, Pseudonymiser
 from layers.privacy.signature import TOLERANCE_S, InvalidSignature, decode_key, sign, verify
+from layers.privacy.suppression import latest
+from layers.retailers import PseudonymKey, Retailer
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER = base64.b64encode(bytes(range(1, 33))).decode()
@@ -83,3 +89,40 @@ def test_another_body_or_key_breaks_it_and_an_old_key_beside_the_new_holds() -> 
             verify(key, headers, body, 1_000_000)
     both = headers | {"webhook-signature": "v1,b2xk " + headers["webhook-signature"]}
     verify(SIGNING, both, b"body", 1_000_000)
+
+
+def shop(*keys: PseudonymKey) -> Retailer:
+    return Retailer(
+        id="demo", name="D", write_key="w" * 16, read_key="r" * 16, origins=(), pseudonym_keys=keys or (PseudonymKey(),)
+    )
+
+
+@given(st.text(min_size=1, max_size=64), st.integers(1, 98), st.booleans())
+def test_one_key_writes_and_both_are_looked_under(customer: str, first: int, rotated: bool) -> None:
+    since = date(2026, 11, 22)
+    oldest = PseudonymKey(first, since if first > 1 else None)
+    retailer = shop(oldest, PseudonymKey(first + 1, since if rotated else None))
+    values = {
+        secret(SecretKind.PSEUDONYM_KEY, "demo", first): KEY,
+        secret(SecretKind.PSEUDONYM_KEY, "demo", first + 1): OTHER,
+    }
+    ring = KeyRing.of(Settings(values), retailer)
+    before, next_one = Pseudonymiser(KEY, first)(customer), Pseudonymiser(OTHER, first + 1)(customer)
+    assert ring.every(customer) == ((next_one, before) if rotated else (before, next_one))
+    assert ring.current(customer) == ring.every(customer)[0]
+    assert ring.secrets == ((OTHER, KEY) if rotated else (KEY, OTHER))
+    assert (ring.former and ring.former(customer)) == (before if rotated else None), "nothing comes from a next key"
+
+
+def test_a_function_without_one_of_its_keys_does_not_start() -> None:
+    values = Settings({"GONDOLA_SECRET_PSEUDONYM_KEY_DEMO": KEY})
+    assert KeyRing.of(values, shop()).every("1") == (Pseudonymiser(KEY)("1"),)
+    with pytest.raises(MissingSetting, match="GONDOLA_SECRET_PSEUDONYM_KEY_DEMO_2"):
+        KeyRing.of(values, shop(PseudonymKey(1), PseudonymKey(2)))
+
+
+@given(st.lists(st.one_of(st.none(), st.datetimes(timezones=st.just(UTC)))))
+def test_what_is_erased_of_one_pseudonym_is_erased_of_all(moments: list[datetime | None]) -> None:
+    erased = latest(moments)
+    assert (erased is None) == all(moment is None for moment in moments)
+    assert erased is None or all(moment is None or moment <= erased for moment in moments)

@@ -122,7 +122,7 @@ class TestMeanings:
         assert f"({scoring.DISCOUNT_SEEKING:.0%})" in LOGIC["generosity"]
 
     def test_the_head_says_when_each_class_goes(self) -> None:
-        told = {one["class"]: one for one in head(DEMO, "A-1", "01" + "a" * 32, NOW)["retention"]}
+        told = {one["class"]: one for one in head(DEMO, "A-1", ["01" + "a" * 32], NOW)["retention"]}
         assert set(told) == {retention.value for retention in RetentionClass}
         browsing = told["browsing"]
         assert (browsing["days"], browsing["done_today_is_removed_by"]) == (395, "2027-12-22T12:00:00.000Z")
