@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.configuration import KEYS, InvalidConfiguration, key_needed_days, parse, warnings
@@ -173,6 +173,8 @@ def test_a_key_is_prepared_and_then_writes(values: dict[str, Any]) -> None:
     assert parse("dev", values).retailers[0].writing_key == 2
 
 
+# Each example reads the list of time zones from the disk.
+@settings(max_examples=30, deadline=None)
 @given(
     since=st.dates(date(2026, 1, 1), date(2100, 1, 1)),
     consent=st.integers(1, 3650),
