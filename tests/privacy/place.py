@@ -1,4 +1,4 @@
-"""Where it takes place: the laptop stack, the officer's door, and gates before consent_erasure when it is killed."""
+"""Where it takes place: the laptop stack, the officer's door, and what an operator does."""
 
 from __future__ import annotations
 
@@ -18,23 +18,18 @@ import boto3
 import httpx
 import msgspec
 
-from emulators.appliers import services
 from emulators.capture import ROOT
-from emulators.processes import Running, ready, start
-from emulators.processes.control import kill, stop
 from emulators.stack import Stack
 from emulators.tokens import handed_on_token
 from layers.declarations import SecretKind, settings
-from layers.declarations.settings import EMULATOR_HOSTS, Settings
+from layers.declarations.settings import Settings
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.retailers import Registry, Retailer
 from layers.shell.push import encode_push
 from tests.privacy.dump import Dump, plain_client
-from tests.privacy.gate import Gate, Trap
+from tests.privacy.lane import Lane
 
 ERASING = "consent_erasure"
-GATED = ("firestore", "bigtable", "pubsub")
-READY_S = 90.0
 ANSWER_S = 300.0
 DEAD = "--dead"
 
@@ -45,9 +40,7 @@ class Place:
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
         self._folder, self._say = folder, say
         self._exits = contextlib.ExitStack()
-        self._gated: Running | None = None
         self._http = self._exits.enter_context(plain_client())
-        self.trap = Trap()
 
     def __enter__(self) -> Place:
         with self._exits:
@@ -116,17 +109,28 @@ class Place:
 
     # -- the officer
 
-    def asks(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        """Raises httpx.TransportError where nobody answers."""
-        address = self.stack.address(ERASING)
+    def asks(self, method: str, path: str, body: Any = None, at: str = "") -> httpx.Response:
+        """Raises httpx.TransportError where nobody answers.
+
+        Args:
+            at: another address than the stack's own.
+        """
+        address = at or self.stack.address(ERASING)
         token = handed_on_token(self.retailer.compliance[0], address, datetime.now(UTC))
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         content = None if body is None else msgspec.json.encode(body)
         return self._http.request(method, f"{address}{path}", content=content, headers=headers, timeout=ANSWER_S)
 
-    def erases(self, reference: str, customers: Sequence[str]) -> httpx.Response:
+    def erases(self, reference: str, customers: Sequence[str], at: str = "") -> httpx.Response:
         body = {"retailer": "demo", "reference": reference, "customers": list(customers)}
-        return self.asks("POST", "/v1/erasures", body)
+        return self.asks("POST", "/v1/erasures", body, at)
+
+    def rows_deleted(self) -> int:
+        """How often an erasure has deleted the shoppers' rows, by the function's log."""
+        return sum(
+            '"erasure step done"' in line and '"bigtable:shoppers"' in line
+            for line in self.stack.log(ERASING).splitlines()
+        )
 
     def posts(self, body: bytes) -> httpx.Response:
         """One request of a tracker."""
@@ -135,8 +139,17 @@ class Place:
 
     # -- the operator
 
-    def fire(self, job: str) -> tuple[int, str]:
-        return self.stack.fire(job)
+    def fire(self, job: str, at: str = "") -> tuple[int, str]:
+        """Calls a job's function as Scheduler would.
+
+        Args:
+            at: another address than the stack's own.
+        """
+        if not at:
+            return self.stack.fire(job)
+        due = {"X-CloudScheduler-ScheduleTime": datetime.now(UTC).isoformat()}
+        answer = self._http.post(f"{at}/", headers=due, timeout=ANSWER_S)
+        return answer.status_code, answer.text
 
     def deliver(self, key: str, content: bytes) -> None:
         """Into the retailer's bucket, by the retailer."""
@@ -167,11 +180,13 @@ class Place:
         topic = self.values[settings.topic("shopper-events")]
         self._http.put(ear, json={"topic": topic}).raise_for_status()
         yield
-        given_up = [
-            {key: each["message"].get(key) for key in ("data", "attributes")} for each in self._pull(ear, messages)
-        ]
         dead = f"{root}/topics/decisioning--shopper-events{DEAD}:publish"
-        self._http.post(dead, json={"messages": given_up}).raise_for_status()
+        while messages > 0 and (heard := self._pull(ear, min(messages, 100))):
+            given_up = [{key: each["message"].get(key) for key in ("data", "attributes")} for each in heard]
+            self._http.post(dead, json={"messages": given_up}).raise_for_status()
+            heard_of = {"ackIds": [each["ackId"] for each in heard]}
+            self._http.post(f"{ear}:acknowledge", json=heard_of).raise_for_status()
+            messages -= len(heard)
         self._http.delete(ear).raise_for_status()
 
     def replays_dead_letters(self) -> tuple[int, int]:
@@ -207,44 +222,11 @@ class Place:
         asked = self._http.post(f"{address}:pull", json={"maxMessages": messages, "returnImmediately": True})
         return list(asked.raise_for_status().json().get("receivedMessages", ()))
 
-    # -- who kills it
+    # -- other instances
 
-    @contextlib.contextmanager
-    def gated(self) -> Iterator[None]:
-        """consent_erasure behind gates for as long as the block runs; afterwards it is down."""
-        with contextlib.ExitStack() as exits:
-            gates = {
-                name: exits.enter_context(Gate(name, self.stack.hosts[EMULATOR_HOSTS[name]], self.trap))
-                for name in GATED
-            }
-            self._hosts = {EMULATOR_HOSTS[name]: gate.address for name, gate in gates.items()}
-            exits.callback(self._ungated)
-            self.stack.kill(ERASING)
-            self.serve()
-            yield
-
-    def _ungated(self) -> None:
-        if self._gated is not None:
-            stop([self._gated])
-        self._gated = None
-
-    def serve(self) -> None:
-        """Starts consent_erasure behind the gates, at its own address, and waits until it answers."""
-        service = self.stack.wiring.service(ERASING)
-        values = self.stack.environment(ERASING)
-        folder = services.unpack(ROOT / service.archive, self._folder / "functions")
-        home = self._folder / "functions" / "home" / f"{ERASING}-gated"
-        home.mkdir(parents=True, exist_ok=True)
-        environment, log = {**values, **self._hosts}, self.stack.log_file(ERASING)
-        self._gated = start(services.start_of(service, folder, home.resolve(), environment, log, held=True))
-        port = int(values["PORT"])
-        ready.wait(self._gated, lambda: ready.answers(port, services.READY_PATH, (404,)), READY_S)
-
-    def kill(self) -> None:
-        """SIGKILL to all processes of the gated function; returns when they are gone."""
-        assert self._gated is not None
-        kill([self._gated])
-        self.trap.release()
+    def lane(self, function: str, number: int) -> Lane:
+        """One more process of a function; use it with `with`."""
+        return Lane(self.stack, self._folder, function, number)
 
     def _publish_tree(self) -> None:
         command = [sys.executable, "-m", "layers.tree", "publish", "layers/tree/examples/grocery_basket.yaml"]

@@ -94,7 +94,10 @@ class Search:
                 if word in cast.by_code:
                     pseudonyms[word] = cast.by_code[word]
             if not layer.isascii():
-                pseudonyms.update((raw.hex(), shopper) for raw, shopper in self._raw.items() if raw in layer)
+                # Every sixteen bytes looked up, rather than every shopper looked for: most layers are short.
+                for start in range(len(layer) - 15):
+                    if (shopper := self._raw.get(layer[start : start + 16])) is not None:
+                        pseudonyms[shopper.pseudonym[2:]] = shopper
         return Finds(tuple(customers.values()), tuple(pseudonyms.values()), tuple(events))
 
 
