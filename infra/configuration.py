@@ -24,12 +24,19 @@ Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
 ACCEPTED_DAYS = {RetentionClass.BROWSING: 760, RetentionClass.DECISIONS: 760, RetentionClass.TRANSACTIONS: 1096}
 """The longest delays that the CNIL accepts without a case of one's own.
 
-25 months for what a tracker collects to measure an audience: the CNIL's page "Cookies : solutions pour les outils de
-mesure d'audience" of 4 July 2025 (cnil.fr/fr/node/167364). Decisions follow from browsing.
+25 months for what a tracker collects to measure an audience: recommended for trackers that need no consent, with 13
+months for the tracker itself, on the CNIL's page "Cookies : solutions pour les outils de mesure d'audience" of 4 July
+2025 (cnil.fr/fr/node/167364). For browsing that was consented to, nothing more precise was found: it is the nearest
+measure, and no limit by law. Decisions follow from browsing.
 
 3 years after the last activity for a customer or prospect: reference framework for managing commercial activities,
-deliberation no. 2021-131 of 23 September 2021 (JO of 10 April 2022). For a grocer, deliberation no. SAN-2020-008 of 18
-November 2020 found 4 years too long and 3 years from the last activity justified.
+deliberation no. 2021-131 of 23 September 2021 (JO of 10 April 2022). It is indicative: the CNIL calls it a reference
+for what is appropriate, and a controller may justify another delay. For a grocer, deliberation no. SAN-2020-008 of 18
+November 2020 (Carrefour France; its point 31 says what counts as an activity) found 4 years too long, and 3 years for
+inactive customers justified by how that company's data are joined; to have opened an e-mail is no activity.
+
+Looked up on 2026-11-22: the page's title and date, the dates and numbers of both deliberations and what the second
+found, in copies and in commentaries of law firms; the framework's own text and the page's 25 months at second hand.
 
 A contract counts from the event; the nightly purge also counts three years from the last activity, which matters only
 to a contract that is longer than that."""
