@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -13,6 +14,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from functions.feeds.deliveries import Delivered, S3Deliveries, Unreadable, federated_session
 from functions.feeds.front_door import Answer, Closed, SignedFrontDoor
@@ -126,6 +129,44 @@ async def test_bad_lines_are_quarantined_with_file_and_line_and_cost_nothing_bes
     assert sorted(document["line"] for document in kept) == [2, 3]
     assert all(document["at"] == NOW and document["retailer"] == "demo" for document in kept)
     assert "jane" not in str(kept) + str(report)
+
+
+WHO = "jane.doe-9250001234567"
+_SPOILT = st.one_of(
+    # A value where another belongs, a name that nobody declared, a name within a line of the order.
+    st.builds(
+        lambda field, value: order(7, **{field: value}),
+        st.sampled_from(["order", "customer", "paid_at", "lines", "email", WHO]),
+        st.sampled_from([WHO, [WHO], {WHO: WHO}, {WHO: 1}, 0, None]),
+    ),
+    st.builds(
+        lambda field, value: order(7, customer=WHO, lines=[{"product": "p1", "paid": 1.5, field: value}]),
+        st.sampled_from(["product", "paid", "quantity", "comment", WHO]),
+        st.sampled_from([WHO, {WHO: [WHO]}, None]),
+    ),
+    # No JSON any more, or none that anybody expects.
+    st.builds(lambda cut: json.dumps(order(7, customer=WHO, email=WHO)).encode()[:cut] + b"\n", st.integers(1, 150)),
+    st.sampled_from(
+        [f'"{WHO}"\n'.encode(), f"{WHO}\n".encode(), f'["{WHO}"]\n'.encode(), b"\xff" + WHO.encode() + b"\n"]
+    ),
+)
+
+
+@given(st.lists(_SPOILT, min_size=1, max_size=6), st.booleans())
+async def test_nothing_of_a_shopper_stays_of_a_delivery(lines: list[Any], refused: bool) -> None:
+    """Neither in the memory of files, nor in quarantine, nor in a report or a log: what an erasure's receipt says of
+    these collections, and does not search them for."""
+    depot = Depot()
+    if refused:
+        depot.door.refuses_body_with = WHO.encode()
+    depot.bucket.objects = {"orders/1.gz": zipped(order(1), *lines), "products/1.gz": zipped(*lines)}
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        _, report = await depot.fire()
+    held = {name: list(documents) for name, documents in depot.documents.collections.items()}
+    assert set(held) <= {"feed_files", "quarantine"} and held["feed_files"]
+    everything = f"{depot.documents.collections} {report} {printed.getvalue()}"
+    assert not any(part in everything for part in (WHO, "jane", "9250001234567"))
 
 
 async def test_an_erased_shoppers_orders_are_counted_and_nowhere_listed(depot: Depot) -> None:
