@@ -17,7 +17,7 @@ from layers.privacy.suppression import last_erased, suppression_id
 from layers.stores.collections import ERASURES, SUPPRESSIONS, TREES, Collection
 from layers.stores.firestore.documents import FirestoreDocuments
 from layers.stores.firestore.fake import FakeDocuments
-from layers.stores.firestore.port import Documents, Later
+from layers.stores.firestore.port import Document, Documents, Later, OtherDatabase
 from layers.stores.suppressions import FRESH_S, NOTED, LiveSuppressions
 
 WHOLE = {
@@ -44,6 +44,21 @@ async def documents(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", request.getfixturevalue("firestore_emulator"))
     name = f"d{uuid.uuid4().hex[:12]}"
     yield FirestoreDocuments.of(Settings({"GONDOLA_DATABASE_DEFAULT": f"projects/contract/databases/{name}"}))
+
+
+async def test_a_collection_of_another_database_is_refused_and_not_taken_for_empty(documents: Documents) -> None:
+    contacts = Collection("contacts", "", "", database="rewards", dated="at")
+    for asked in (
+        documents.get(contacts, "one"),
+        documents.put(contacts, "one", {}),
+        documents.create(contacts, "one", {}),
+        documents.delete(contacts, "one"),
+        documents.find(contacts),
+        documents.later(contacts, "at", datetime(2026, 1, 1, tzinfo=UTC), 1),
+        documents.replace(contacts, Document("one", {}, None), {}),
+    ):
+        with pytest.raises(OtherDatabase, match="'rewards'"):
+            await asked
 
 
 async def test_what_is_put_is_read_back(documents: Documents) -> None:

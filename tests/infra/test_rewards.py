@@ -5,12 +5,26 @@ hold."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from infra.declared import InvalidDeclaration, check
-from layers.declarations import Access, Dataset, Documents, Function, HotTable, Need, Schedule
+from layers.declarations import (
+    Access,
+    Calls,
+    Dataset,
+    Documents,
+    Function,
+    HotTable,
+    Http,
+    LegalBasis,
+    Need,
+    Schedule,
+)
+from layers.retailers import RetentionClass
+from layers.stores.collections import COLLECTIONS, Collection
 from tests.infra.test_grants import Grant, _found
 
 DATABASE = "rewards"
@@ -86,3 +100,77 @@ def test_a_function_that_declares_both_is_refused(other: Need) -> None:
     assert check([job(REWARDS)], ("events",))
     with pytest.raises(InvalidDeclaration, match=r"prizes needs the database 'rewards' and another store"):
         check([job(REWARDS, other)], ("events",))
+
+
+ERASES, PURGES = "consent_erasure", "retention_purge"
+
+
+def unreached(functions: Iterable[Function], collections: Iterable[Collection]) -> list[str]:
+    """What erasure or retention could not reach, of every declared collection.
+
+    No account but its own reads the contacts, so the erasure has to call a function that erases them, and they are
+    purged by a function of that account.
+    """
+    named = {function.name: function for function in functions}
+
+    def calls(caller: str) -> set[str]:
+        return {need.function for need in named[caller].needs if isinstance(need, Calls)}
+
+    wrong: list[str] = []
+    for each in collections:
+        own = {f.name for f in named.values() if Documents(Access.WRITE, each.database) in f.needs}
+        if each.database == DATABASE and not (each.holds_shoppers and each.basis):
+            wrong.append(f"{each.name} holds contact details, and does not say so or why it may")
+        if each.database == DATABASE and not (each.dated and (each.days or each.contract)):
+            wrong.append(f"{each.name} holds contact details, and keeps them for ever")
+        if each.holds_shoppers and ERASES not in own and not own & calls(ERASES):
+            wrong.append(f"{each.name}: {ERASES} may not erase it, and calls nobody who may")
+        if each.dated and PURGES not in own and not own & (calls(PURGES) | _scheduled(named)):
+            wrong.append(f"{each.name}: {PURGES} may not purge it, and nobody who may is called or has a schedule")
+    return wrong
+
+
+def _scheduled(named: dict[str, Function]) -> set[str]:
+    return {name for name, function in named.items() if isinstance(function.trigger, Schedule)}
+
+
+def test_every_collection_is_within_reach_of_erasure_and_of_retention(looked: Any) -> None:
+    assert unreached(looked.functions, COLLECTIONS) == []
+
+
+CONTACTS = Collection(
+    "contacts",
+    "",
+    "",
+    holds_shoppers=True,
+    database=DATABASE,
+    dated="won",
+    contract=(RetentionClass.REWARDS,),
+    basis=LegalBasis.CONSENT,
+)
+PRIZES = Function("prizes", "", Http(False, ("/v1/contacts",), "compliance"), (REWARDS,))
+CLEANER = Function("cleaner", "", Schedule("0 0 * * *"), (REWARDS,))
+
+
+@pytest.mark.parametrize(
+    ("contacts", "more", "calls", "says"),
+    [
+        (CONTACTS, (PRIZES, CLEANER), "prizes", []),
+        (CONTACTS, (), "", ["may not erase it", "may not purge it"]),
+        (CONTACTS, (PRIZES,), "prizes", ["may not purge it"]),
+        (CONTACTS, (PRIZES, CLEANER), "", ["may not erase it"]),
+        (replace(CONTACTS, holds_shoppers=False), (PRIZES, CLEANER), "prizes", ["does not say so"]),
+        (replace(CONTACTS, basis=None), (PRIZES, CLEANER), "prizes", ["does not say so"]),
+        (replace(CONTACTS, contract=()), (PRIZES, CLEANER), "prizes", ["for ever"]),
+        (replace(CONTACTS, dated=""), (PRIZES, CLEANER), "prizes", ["for ever"]),
+    ],
+)
+def test_a_contact_that_nobody_would_erase_or_purge_is_seen(
+    contacts: Collection, more: tuple[Function, ...], calls: str, says: list[str], dev: Any
+) -> None:
+    functions = {function.name: function for function in (*dev.functions, *more)}
+    if calls:
+        eraser = functions[ERASES]
+        functions[ERASES] = replace(eraser, needs=(*eraser.needs, Calls(calls)))
+    found = unreached(functions.values(), (*COLLECTIONS, contacts))
+    assert len(found) == len(says) and all(said in one for said, one in zip(says, found, strict=True))

@@ -25,7 +25,7 @@ from google.cloud.firestore_v1 import DELETE_FIELD, AsyncClient, FieldFilter
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.stores.collections import Collection
-from layers.stores.firestore.port import Document
+from layers.stores.firestore.port import Document, check_database
 
 _AGAIN = if_exception_type(ServiceUnavailable, ResourceExhausted, InternalServerError)
 
@@ -52,19 +52,23 @@ def _document(snapshot: Any) -> Document:
 
 class FirestoreDocuments:
     """Args:
-    client: of one database; made in the serving process's loop.
+    client: of one database; made in the serving process's loop. database: by its declared name.
     """
 
-    def __init__(self, client: AsyncClient) -> None:
-        self._client = client
+    def __init__(self, client: AsyncClient, database: str = "(default)") -> None:
+        self._client, self._database = client, database
 
     @classmethod
     def of(cls, values: Settings, database: str = "(default)") -> FirestoreDocuments:
         name = values[settings.documents(database)]
-        return cls(AsyncClient(project=name.split("/")[1], database=name.rsplit("/", 1)[-1]))
+        return cls(AsyncClient(project=name.split("/")[1], database=name.rsplit("/", 1)[-1]), database)
+
+    def _of(self, collection: Collection) -> Any:
+        check_database(collection, self._database)
+        return self._client.collection(collection.name)
 
     def _reference(self, collection: Collection, id: str) -> Any:
-        return self._client.collection(collection.name).document(id)
+        return self._of(collection).document(id)
 
     async def get(self, collection: Collection, id: str) -> Document | None:
         snapshot = await self._reference(collection, id).get(**_ONE)
@@ -94,12 +98,12 @@ class FirestoreDocuments:
         await self._reference(collection, id).delete(**_ONE)
 
     async def find(self, collection: Collection, **equals: str | int | bool) -> list[Document]:
-        query: Any = self._client.collection(collection.name)
+        query: Any = self._of(collection)
         for name, value in equals.items():
             query = query.where(filter=FieldFilter(name, "==", value))
         found = [_document(snapshot) async for snapshot in query.stream(**_MANY)]
         return sorted(found, key=lambda document: document.id)
 
     async def later(self, collection: Collection, field: str, since: datetime, limit: int) -> list[Document]:
-        query = self._client.collection(collection.name).where(filter=FieldFilter(field, ">=", since))
+        query = self._of(collection).where(filter=FieldFilter(field, ">=", since))
         return [_document(snapshot) async for snapshot in query.order_by(field).limit(limit).stream(**_MANY)]

@@ -8,15 +8,17 @@ from datetime import datetime
 from typing import Any
 
 from layers.stores.collections import Collection
-from layers.stores.firestore.port import Document
+from layers.stores.firestore.port import Document, check_database
 
 
 class FakeDocuments:
-    def __init__(self) -> None:
+    def __init__(self, database: str = "(default)") -> None:
+        self._database = database
         self.collections: dict[str, dict[str, Document]] = {}
         self._writes = 0
 
     def _of(self, collection: Collection) -> dict[str, Document]:
+        check_database(collection, self._database)
         return self.collections.setdefault(collection.name, {})
 
     async def get(self, collection: Collection, id: str) -> Document | None:

@@ -10,6 +10,21 @@ from typing import Any, Protocol
 from layers.stores.collections import Collection
 
 
+class OtherDatabase(LookupError):
+    """The collection is declared for another database: what is asked for would look empty, and what is deleted stay."""
+
+
+def check_database(collection: Collection, database: str) -> None:
+    """Raises:
+    OtherDatabase: see there.
+    """
+    if collection.database != database:
+        raise OtherDatabase(
+            f"collection {collection.name} is declared for the database {collection.database!r}, and this client is "
+            f"of {database!r}, so nothing was read or written; ask the function that may use that database."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """Attributes:
