@@ -73,10 +73,11 @@ def _without_number(found: re.Match[str]) -> str:
     digits = _count(plain)
     if digits < _FEWEST:
         return text
-    if digits >= _FEWEST_BARE and before != ".":
-        # `R2 06 39 …`: what hangs on a letter is the end of a code, and a number may follow.
-        gap = _GAP.search(plain) if before.isalpha() else None
-        code = "" if not before.isalpha() else plain if gap is None else plain[: gap.end()]
+    if digits >= _FEWEST_BARE:
+        # `R2 06 39 …`, `n.5 06 39 …`: what hangs on a letter or a dot is the end of a code, and a number may follow.
+        hangs = before.isalpha() or before == "."
+        gap = _GAP.search(plain) if hangs else None
+        code = "" if not hangs else plain if gap is None else plain[: gap.end()]
         if _count(_EAN.sub(_without_product, plain[len(code) :])) >= _FEWEST_BARE:
             return f"{code}[number]"
     return "[number]" if _is_named(found.string, start) else text

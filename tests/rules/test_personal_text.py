@@ -93,6 +93,11 @@ def test_a_date_is_no_number(day: datetime.date, form: str) -> None:
     assert scrub_text(f"{day.strftime(form)} 0639981234") == "[number]"
 
 
+@pytest.mark.parametrize("before", ["R2 ", "n.5 ", "$.0000(", ".5 "])
+def test_a_number_behind_the_end_of_a_code_is_found(before: str) -> None:
+    assert scrub_text(f"{before}0639981234") == f"{before}[number]"
+
+
 @given(st.text(st.sampled_from("abé ./-_0123456789@＠()[]")))
 def test_what_is_clean_stays_clean(text: str) -> None:
     assert scrub_text(scrub_text(text)) == scrub_text(text)
