@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
+from typing import Any
 
 REFUSED = "before the shopper's erasure, and never taken again; leave the event out"
 """What the front door says of such an event. It names nobody."""
@@ -45,7 +46,16 @@ def suppression_id(retailer_id: str, shopper: str) -> str:
 
 def digest(retailer_id: str, shopper: str) -> str:
     """The second half of the document's name."""
-    return sha256(f"{digest_prefix(retailer_id)}{shopper}".encode()).hexdigest()[:DIGITS]
+    state = _prefixed(retailer_id).copy()
+    state.update(shopper.encode())
+    name: str = state.hexdigest()
+    return name[:DIGITS]
+
+
+@cache
+def _prefixed(retailer_id: str) -> Any:
+    # To go on from the prefix costs 0.3 us, to hash both 0.46, and an event's request pays it.
+    return sha256(digest_prefix(retailer_id).encode())
 
 
 def digest_sql(column: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 from layers.privacy.suppression import digest, last_erased
@@ -32,6 +33,10 @@ checked before may still be on their way."""
 LONGEST_REQUEST_S = 60.0
 """How long such an event may be: Cloud Run cuts off ingest's requests after 30 s, those of cooling and decisioning
 after 60. A test holds it against their declarations."""
+
+REMEMBERED = 20_000
+"""Shoppers whose digest is not made anew, about 6 MB. Asking about one of them costs ingest 0.15 us, of its 37 for an
+event that is sent alone; about another 0.7."""
 
 OVERLAP = timedelta(seconds=60)
 """Documents are asked for again so long after they were noted: by then every one that was noted earlier can be read,
@@ -112,6 +117,7 @@ class LiveSuppressions:
     ) -> None:
         self._documents, self._clock, self._now, self._fresh_s = documents, clock, now, fresh_s
         self._erased: dict[str, dict[str, datetime]] = {}
+        self._digest = lru_cache(REMEMBERED)(digest)
         self._read_from = datetime(1970, 1, 1, tzinfo=UTC)
         self._whole = False
         self._due = self._too_old = float("-inf")
@@ -119,8 +125,8 @@ class LiveSuppressions:
 
     def erased_at(self, retailer_id: str, shopper: str) -> datetime | None:
         erased = self._erased.get(retailer_id)
-        # The digest costs as much as the pseudonym itself: only a retailer who ever erased anybody pays it.
-        return erased.get(digest(retailer_id, shopper)) if erased else None
+        # Only a retailer who ever erased anybody pays for the digest, and mostly once a visit.
+        return erased.get(self._digest(retailer_id, shopper)) if erased else None
 
     def known(self) -> bool:
         now = self._clock()
