@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from layers.events.record import milliseconds
-from layers.privacy.suppression import last_erased, suppression_id
+from layers.privacy.suppression import DIGITS, digest, digest_prefix, digest_sql, last_erased, suppression_id
 from layers.stores.collections import SUPPRESSIONS, Collection
 from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.firestore.port import Document
@@ -237,3 +240,23 @@ async def test_a_caller_who_is_cancelled_leaves_the_others_their_read() -> None:
     store.slow.set()
     await stays
     assert store.read == [0]
+
+
+_NAMES_A_SHOPPER = re.compile(r"\bshopper`?\s*(?:=|IN)\s*(?:UNNEST\s*\(\s*)?@", re.IGNORECASE)
+
+
+def test_no_statement_is_bound_with_a_pseudonym() -> None:
+    """BigQuery keeps parameters for half a year: whoever asks for a shopper does so by `digest_sql`."""
+    assert _NAMES_A_SHOPPER.search("WHERE shopper IN UNNEST(@shoppers)") and _NAMES_A_SHOPPER.search("t.shopper = @s")
+    root = Path(__file__).parents[2]
+    files = [path for place in ("functions", "layers") for path in (root / place).rglob("*")]
+    read = [path for path in files if path.suffix in (".py", ".sql")]
+    assert len(read) > 100
+    assert not [str(path) for path in read if _NAMES_A_SHOPPER.search(path.read_text())]
+
+
+@given(st.text(max_size=40), st.from_regex(r"[a-z][a-z0-9]{1,19}", fullmatch=True))
+def test_the_digest_in_sql_is_of_the_same_text(shopper: str, retailer: str) -> None:
+    """That BigQuery computes it so is tested on the emulator (tests/contracts/test_removal.py)."""
+    assert f"SHA256(CONCAT(@prefix, shopper))), 1, {DIGITS})" in digest_sql("shopper")
+    assert digest(retailer, shopper) == sha256((digest_prefix(retailer) + shopper).encode()).hexdigest()[:DIGITS]
