@@ -85,8 +85,8 @@ def residual(databases: Iterable[str] = ("(default)",)) -> tuple[Residue, ...]:
         Residue(
             "bigquery jobs",
             JOB_RECORD_DAYS * _DAY,
-            "Records of statements and what they were bound with: digests of pseudonyms, as under `kept`, and numbers "
-            "of events without a shopper. No statement names a customer id or a pseudonym.",
+            "Records of statements and what they were bound with: digests of pseudonyms, as under `kept`, and "
+            "digests of events' numbers. No statement names a customer id, a pseudonym or an event.",
             "BigQuery: job history",
         ),
         *(

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
@@ -189,15 +190,23 @@ def concluded(known: Hour, found: Counts, clock: datetime) -> Hour:
     )
 
 
+DIGITS = 32
+"""Of a digest: 128 bits."""
+
+
 def identity(key: bytes) -> tuple[str, date]:
-    """What tells an event apart in the warehouse, from its row key in Bigtable: `<event id>#<ms>`, and its partition's
-    day. Two copies with one id and time are one event, as in the view that counts it.
+    """What tells an event apart in the warehouse, from its row key in Bigtable: a digest of `<event id>#<ms>`, and its
+    partition's day. Two copies with one id and time are one event, as in the view that counts it.
+
+    A digest, since BigQuery keeps what a statement was bound with for half a year, out of reach of any erasure
+    (`infra/decisions/0012`); it is also shorter than most ids.
 
     Raises:
         CorruptRecord: not a row key of `events`.
     """
     at = read_row_key(key)[1]
-    return f"{key.rpartition(b'#')[2].decode()}#{milliseconds(at)}", at.date()
+    named = f"{key.rpartition(b'#')[2].decode()}#{milliseconds(at)}"
+    return sha256(named.encode()).hexdigest()[:DIGITS], at.date()
 
 
 def not_erased(keys: Iterable[bytes], erased_at: ErasedAt) -> list[bytes]:
@@ -281,7 +290,8 @@ def missing_sql(dataset: str, spans: Sequence[tuple[datetime, datetime]]) -> str
         each = (f"{alias}.`at` >= @from_{n} AND {alias}.`at` < @until_{n}" for n in range(len(spans)))
         return f"({' OR '.join(each)})"
 
-    found = "SELECT CONCAT(e.event_id, '#', CAST(UNIX_MILLIS(e.`at`) AS STRING)) AS named"
+    identity = "CONCAT(e.event_id, '#', CAST(UNIX_MILLIS(e.`at`) AS STRING))"
+    found = f"SELECT SUBSTR(TO_HEX(SHA256({identity})), 1, {DIGITS}) AS named"
     parts = []
     for table in COUNTED:
         whole = ""
@@ -298,7 +308,7 @@ def missing_sql(dataset: str, spans: Sequence[tuple[datetime, datetime]]) -> str
 
 
 def binding(named: Iterable[str], spans: Sequence[tuple[datetime, datetime]]) -> dict[str, Parameter]:
-    """What `missing_sql` is bound with. No event id holds a comma."""
+    """What `missing_sql` is bound with."""
     found: dict[str, Parameter] = {"named": ",".join(named)}
     for n, (start, end) in enumerate(spans):
         found |= {f"from_{n}": start, f"until_{n}": end}
