@@ -246,7 +246,44 @@ async def test_a_consent_from_before_an_erasure_or_beyond_its_contract_is_not_br
     town.deploy(ROTATED)
     town.now += timedelta(days=town.retailer.contract.consent + 1)
     await town.adds(customer="78")
-    assert await town.events_of(PSEUDONYMS.every("78")[1]) == [f"event-{town.sent:04d}"]
+    assert await town.hot.count_shopper(town.id, PSEUDONYMS.every("78")[1]) == 1, "what readers do not see, too"
+
+
+async def test_what_of_the_erased_lies_under_the_former_key_again_is_neither_brought_nor_shown(town: Town) -> None:
+    """A backup was restored: the erasure emptied the row, and knew key 1 alone."""
+    await town.agrees(True)
+    await town.scored()
+    row = await town.rows.read(town.id, OLD)
+    assert row.consent is not None and row.parameters is not None
+    await town.erase()
+    await town.rows.write_consent(town.id, OLD, 1, row.consent)
+    await town.rows.write_parameters(town.id, [(OLD, row.parameters)], 1)
+    town.deploy(ROTATED)
+    shown = await town.sees()
+    assert (shown["reason"], shown["parameters_version"]) == ("consent", "")
+    await town.adds()
+    new = await town.rows.read(town.id, NEW)
+    assert (new.consent, new.parameters) == (None, None)
+    assert await town.hot.count_shopper(town.id, NEW) == 1
+    page = await town.sees(after=True)
+    assert page["reason"] == "consent"
+
+
+async def test_a_newer_refusal_under_the_new_key_alone_is_not_undone_by_an_older_grant(town: Town) -> None:
+    await town.agrees(True)
+    await town.scored()
+    town.deploy(PREPARED)
+    await town.agrees(False)
+    granted = [r for r in await town.hot.consents(town.retailer, OLD, now=town.now) if r.event.id == "event-0001"]
+    await town.rows.delete_shopper(town.id, OLD)
+    await town.rows.write_consent(town.id, OLD, 1, msgspec.json.encode(granted[0]))
+    await town.scored()
+    town.deploy(ROTATED)
+    await town.adds()
+    new = await town.rows.read(town.id, NEW)
+    assert new.parameters is None and new.consent is not None and decode_record(new.consent).event.id == "event-0002"
+    assert (await town.sees())["reason"] == "consent"
+    assert "event-0001" not in await town.events_of(NEW)
 
 
 async def test_who_was_erased_under_the_former_key_alone_is_refused_under_the_new_one(town: Town) -> None:
@@ -356,19 +393,22 @@ async def test_parameters_are_brought_again_until_the_new_pseudonym_has_its_own(
     town.clock += AGAIN_AFTER_S
     await town.scored(NEW)
     own = (await town.rows.read(town.id, NEW)).parameters
+    town.now += timedelta(seconds=1)
     await town.scored(OLD)
     await town.adds()
     assert (await town.rows.read(town.id, NEW)).parameters == own
 
 
 async def test_nothing_is_taken_while_it_cannot_be_read_what_was_agreed_to(retailer: Retailer) -> None:
-    rows = FakeShopperRows()
-    town = Town(retailer, FakeHotEvents(), FakeArrivals(), rows)
+    hot, journal, rows = FakeHotEvents(), FakeArrivals(), FakeShopperRows()
+    town = Town(retailer, hot, journal, rows)
     await town.agrees(True)
     town.deploy(ROTATED)
-    rows.down = True
-    refused = await town.adds(expected=503)
-    assert "former pseudonym" in refused["detail"] and await town.events_of(NEW) == []
-    rows.down = False
+    for store in (rows, hot, journal):
+        store.down = True
+        refused = await town.adds(expected=503)
+        assert "former pseudonym" in refused["detail"]
+        store.down = False
+        assert await town.events_of(NEW) == []
     await town.adds()
     assert await town.events_of(NEW) == ["event-0001", f"event-{town.sent:04d}"]
