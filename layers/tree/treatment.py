@@ -24,8 +24,8 @@ _PERSONAL = ("shopper.", "offer.", "reward.", "play.")
 
 
 class LoggedOffer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An offer as a decision logs it: what is needed to judge another policy on it. The parameters' version has the
-    rest."""
+    """An offer as a decision logs it: what is needed to judge another policy on it. `group` is the parameters'
+    `group_propensity`; they have the rest, under their version."""
 
     campaign: str
     offer: str
@@ -38,6 +38,7 @@ class LoggedOffer(msgspec.Struct, frozen=True, omit_defaults=True):
     expected_cost: float = 0.0
     propensity: float = 1.0
     drawn: bool = False
+    group: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def behind(experience: ShownExperience, offers: Iterable[ShopperOffer]) -> Shopp
 _encoder = msgspec.json.Encoder()
 
 
-def _logged(offers: Sequence[ShopperOffer], branches: Iterable[tuple[str, str]] | None) -> str | None:
+def _logged(parameters: ShopperParameters, branches: Iterable[tuple[str, str]] | None) -> str | None:
     """Args:
     branches: (campaign, product) of those to log, None for all.
     """
@@ -101,9 +102,9 @@ def _logged(offers: Sequence[ShopperOffer], branches: Iterable[tuple[str, str]] 
     found = [
         LoggedOffer(
             o.campaign, o.offer, o.product, o.generosity, o.threshold, o.probability, o.uplift, o.expected_margin,
-            o.expected_cost, o.propensity, o.drawn,
+            o.expected_cost, o.propensity, o.drawn, parameters.group_propensity,
         )
-        for o in offers
+        for o in parameters.offers
         if among is None or (o.campaign, o.product) in among
     ]  # fmt: skip
     return _encoder.encode(found).decode() if found else None
@@ -130,7 +131,7 @@ def treatment_of(
     if not parameters.control:
         for each in found.values():
             propensity *= each
-    return Treatment(parameters.control, propensity, _logged(parameters.offers, None if starts else found))
+    return Treatment(parameters.control, propensity, _logged(parameters, None if starts else found))
 
 
 _decoder = msgspec.json.Decoder(tuple[LoggedOffer, ...])
