@@ -110,8 +110,9 @@ def environment(
         for name, value in plain.items()
         if (key := value.partition("/cryptoKeyVersions/")[0]) in values and key != value
     }
-    # Nothing here is sixty seconds on its way, and every erasure would wait for it.
-    ours = {settings.LONGEST_REQUEST: "1", "PORT": str(port)}
+    # Nothing here is sixty seconds on its way, and every erasure would wait for it; a page may be slow here, since
+    # everything shares two cores.
+    ours = {settings.LONGEST_REQUEST: "1", settings.PATIENCE: "2", "PORT": str(port)}
     # Cloud Run's Python images set the last one too: a line of log must not wait for a buffer.
     return {**plain, **secrets, **held, **hosts, **ours, "PYTHONUNBUFFERED": "1"}
 

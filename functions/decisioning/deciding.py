@@ -21,8 +21,8 @@ from layers.shell.log import failure, log
 from layers.stores.bigtable.port import Unavailable as HotUnavailable
 from layers.tree.catching_up import CaughtUp, Shopper, catch_up, read_row, standing_of
 from layers.tree.folding import consent_of, key_of
+from layers.tree.live import Live
 from layers.tree.state import encode_state
-from layers.tree.tree import Tree
 
 AT_ONCE = 100
 """Shoppers read at the same time: those of a full message, whose reads travel together (`stores.bigtable.together`)."""
@@ -43,12 +43,12 @@ class _Folded:
 
 
 async def decide(
-    room: Room, retailer: Retailer, tree: Tree | None, message: Sequence[Delivered], trace: str, now: datetime
+    room: Room, retailer: Retailer, live: Live | None, message: Sequence[Delivered], trace: str, now: datetime
 ) -> tuple[int, int]:
     """Decides every event delivered that is stored.
 
     Args:
-        tree: None while none is published; consents are kept then, and nothing is decided.
+        live: None while nothing is shown; consents are kept then, and nothing is decided.
 
     Returns:
         How many decisions were published, and for how many shoppers nothing could be done.
@@ -60,14 +60,14 @@ async def decide(
         if delivered.consents:
             await _keep_consents(room, retailer, delivered, now)
     pending = [delivered for delivered in message if delivered.keys]
-    if tree is None or not pending:
+    if live is None or not pending:
         return 0, 0
     decided = bad = 0
     transient: BaseException | None = None
     for _ in range(ROUNDS):
         gate = asyncio.Semaphore(AT_ONCE)
         folds = await asyncio.gather(
-            *(_fold(room, retailer, tree, d, now, gate) for d in pending), return_exceptions=True
+            *(_fold(room, retailer, live, d, now, gate) for d in pending), return_exceptions=True
         )
         folded = [fold for fold in folds if isinstance(fold, _Folded)]
         for fold in folds:
@@ -95,7 +95,7 @@ async def decide(
 
 
 async def _fold(
-    room: Room, retailer: Retailer, tree: Tree, delivered: Delivered, now: datetime, gate: asyncio.Semaphore
+    room: Room, retailer: Retailer, live: Live, delivered: Delivered, now: datetime, gate: asyncio.Semaphore
 ) -> _Folded | None:
     """None where every event delivered is counted already."""
     async with gate:
@@ -105,7 +105,7 @@ async def _fold(
             log("WARNING", "a shopper's row holds what cannot be read", families=", ".join(shopper.damaged))
         if all_counted(shopper.state, delivered):
             return None
-        standing = standing_of(retailer, shopper, tree)
+        standing = standing_of(retailer, shopper, live)
         caught_up = await catch_up(
             room.hot, retailer, delivered.shopper, shopper, standing, now, delivered=delivered.keys, erased=erased
         )

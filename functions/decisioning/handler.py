@@ -72,11 +72,13 @@ async def _take(delivery: Delivery, room: Room, now: datetime) -> None:
     shoppers = by_shopper(records, remembered(partial(room.suppressions.erased_at, retailer.id)))
     if not shoppers:
         return
-    tree = await room.trees.of(retailer.id)
-    if tree is None:
+    live = await room.trees.of(retailer.id)
+    if live is None:
         log("WARNING", "no tree is published, so nothing is decided: python -m layers.tree publish", retailer=name)
+    elif live.off:
+        live = None  # Nobody is shown anything but the default, so there is nothing to decide.
     trace = message.attributes.get("trace", "")
-    decided, bad = await decide(room, retailer, tree, shoppers, trace, now)
+    decided, bad = await decide(room, retailer, live, shoppers, trace, now)
     if bad:
         await _set_aside(room, retailer.id, message.message_id, 0, f"{bad} shoppers could not be decided", now)
     log("INFO", "decided", retailer=name, shoppers=len(shoppers), decisions=decided, trace=trace)

@@ -31,7 +31,7 @@ from layers.shell.lazily import Lazily
 from layers.shell.log import failure
 from layers.tree.catching_up import CaughtUp, catch_up, read_row, standing_of
 from layers.tree.journey import moved_by
-from layers.tree.tree import Tree
+from layers.tree.live import Live
 from layers.tree.wording import Wording
 
 PATH = "/v1/experiences"
@@ -91,20 +91,24 @@ async def shown(question: Question, retailer: Retailer, origin: str | None, room
 async def _found(question: Question, retailer: Retailer, room: Room, now: datetime) -> Answer:
     """Never fails: a shopper sees the default experience rather than an error."""
     wording = Wording(retailer.locale, retailer.currency)
-    tree: Tree | None = None
+    live = room.trees.last(retailer.id)
     try:
         async with asyncio.timeout(room.patience_s):
-            tree = await room.trees.of(retailer.id)
-            if tree is None:
-                return fallback(retailer.id, question, None, "no_tree", wording)
-            return await _about(question, retailer, tree, room, now, wording)
+            live = await room.trees.of(retailer.id)
+            if live is None or live.off:
+                return _default(retailer, question, live, "off" if live else "no_tree", wording)
+            return await _about(question, retailer, live, room, now, wording)
     except Exception as error:
         failure("the default experience is shown", error)
-        return fallback(retailer.id, question, tree, "unavailable", wording)
+        return _default(retailer, question, live, "unavailable", wording)
+
+
+def _default(retailer: Retailer, question: Question, live: Live | None, reason: str, wording: Wording) -> Answer:
+    return fallback(retailer.id, question, live.tree if live is not None else None, reason, wording)
 
 
 async def _about(
-    question: Question, retailer: Retailer, tree: Tree, room: Room, now: datetime, wording: Wording
+    question: Question, retailer: Retailer, live: Live, room: Room, now: datetime, wording: Wording
 ) -> Answer:
     pseudonym, *others = room.rings[retailer.id].every(question.customer)
     if not room.suppressions.known():
@@ -117,7 +121,7 @@ async def _about(
         shopper = joined([read_row(row, erased) for row in rows])
     else:
         shopper = read_row(await room.rows.read(retailer.id, pseudonym), erased)
-    standing = standing_of(retailer, shopper, tree)
+    standing = standing_of(retailer, shopper, live)
     state = shopper.state
     caught_up = CaughtUp(state)
     # Where nothing is stored in the row, and nothing is asked for, a shopper nobody knows has no events to read either.

@@ -51,7 +51,8 @@ class After(Struct, frozen=True):
 class Answer(Struct, frozen=True, kw_only=True):
     """Attributes:
     decision: id of the decision that this shows, for `ExperienceShown.decision`; null before the first event.
-    default: the retailer's default experience, for `reason`: `consent`, `no_tree`, `nothing_to_show` or `unavailable`.
+    default: the retailer's default experience, for `reason`: `consent`, `no_tree`, `off`, `nothing_to_show` or
+        `unavailable`.
     """
 
     retailer: str
@@ -125,11 +126,12 @@ def answered(
     consent = newest_known(shopper, caught_up)
     # Decided while the shopper still agreed: the default page is not what that decision shows.
     unlike = state is not None and not standing.granted(consent) and standing.granted(state.consent)
+    tree = standing.tree if state is None or fresh else standing.tree_of(state)
     node, shown, reason = page_now(state, standing, fresh=fresh, consent=consent, wording=wording)
     return Answer(
         retailer=retailer_id,
-        tree=standing.tree.id,
-        tree_version=standing.tree.version,
+        tree=tree.id,
+        tree_version=tree.version,
         node=node,
         decision=None if state is None or fresh or unlike else state.last_id,
         parameters_version="" if reason == "consent" else standing.parameters_version,

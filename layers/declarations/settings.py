@@ -30,6 +30,9 @@ DEAD_LETTERS = "GONDOLA_DEAD_LETTERS"
 LONGEST_REQUEST = "GONDOLA_LONGEST_REQUEST_S"
 """Set on the laptop only: how many seconds the longest request of an entrance takes there, for whoever waits for it."""
 
+PATIENCE = "GONDOLA_PATIENCE_S"
+"""Set on the laptop only: how many seconds a page waits for the stores there before the default experience is shown."""
+
 EMULATOR_HOSTS = {
     "bigtable": "BIGTABLE_EMULATOR_HOST",
     "pubsub": "PUBSUB_EMULATOR_HOST",

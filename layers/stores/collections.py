@@ -59,9 +59,9 @@ TREES = Collection(
 )
 LIVE_TREES = Collection(
     "live_trees",
-    "Which tree version a retailer shows now.",
+    "Which tree version a retailer shows from when on, and which of its people said so.",
     "<retailer>",
-    fields=("retailer", "tree", "version"),
+    fields=("retailer", "aired", "off", "steps"),
 )
 CAMPAIGNS = Collection(
     "campaigns",

@@ -16,9 +16,9 @@ from layers.stores.bigtable.port import HotEvents, ShopperRow
 from layers.tree.decision import Decision
 from layers.tree.folding import PAUSE_MS, consent_of, key_of, newest_consent, paused
 from layers.tree.journey import Standing, advance, fits, in_order, moved_by, stretch_start
+from layers.tree.live import Live
 from layers.tree.parameters import InvalidParameters, ShopperParameters, decode_parameters
 from layers.tree.state import Consent, Key, State, UnreadableState, decode_state
-from layers.tree.tree import Tree
 
 _RESUMED = 2000
 """Events that a resumed fold reads at most; where there are more, the stretch is read from its start."""
@@ -91,8 +91,9 @@ def read_row(row: ShopperRow, erased: datetime | None = None) -> Shopper:
     return Shopper(state, row.state, parameters, consent, tuple(damaged))
 
 
-def standing_of(retailer: Retailer, shopper: Shopper, tree: Tree) -> Standing:
-    return Standing(tree, shopper.parameters, retailer.absent_consent is AbsentConsent.GRANTED)
+def standing_of(retailer: Retailer, shopper: Shopper, live: Live) -> Standing:
+    granted = retailer.absent_consent is AbsentConsent.GRANTED
+    return Standing(live.tree, shopper.parameters, granted, live.finishing, live.since_ms)
 
 
 def newest_known(shopper: Shopper, caught_up: CaughtUp) -> Consent | None:

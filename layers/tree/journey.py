@@ -31,11 +31,22 @@ class Standing:
 
     Attributes:
         granted_by_default: what holds while no `ConsentChanged` is known, by the retailer's configuration.
+        finishing: the tree of journeys that began before `since_ms`; None where `tree` is that of all.
     """
 
     tree: Tree
     parameters: ShopperParameters | None = None
     granted_by_default: bool = False
+    finishing: Tree | None = None
+    since_ms: int = 0
+
+    def tree_of(self, state: State) -> Tree:
+        """Of the journey that the state is in."""
+        return self.finishing if self.finishing is not None and state.started_ms < self.since_ms else self.tree
+
+    def tree_begun(self, at_ms: int) -> Tree:
+        """Of a journey that begins then."""
+        return self.finishing if self.finishing is not None and at_ms < self.since_ms else self.tree
 
     @property
     def parameters_version(self) -> str:
@@ -76,14 +87,14 @@ def advance(
     known = [*consents, *map(consent_of, records), *((state.consent, state.consent_before) if state else ())]
     # `max` over all of them at every event would be quadratic in a long journey.
     known_in_order = sorted({c.key: c for c in known if c is not None}.values(), key=lambda consent: consent.key)
-    moment = Moment(standing.tree)
+    moments: dict[str, Moment] = {}
     decisions: list[Decision] = []
     for record in in_order(records):
         if state is not None and state.has_counted(key_of(record)):
             continue
         if state is not None and key_of(record) < state.key:
             raise ValueError("a late event does not fit onto this state; fold its stretch anew (see `fits`)")
-        state, decision = _step(state, record, standing, known_in_order, moment)
+        state, decision = _step(state, record, standing, known_in_order, moments)
         decisions.append(decision)
     return state, decisions
 
@@ -96,17 +107,22 @@ def _as_of(consents: Sequence[Consent], key: Key) -> Consent | None:
 
 
 def _step(
-    state: State | None, record: Record, standing: Standing, consents: Sequence[Consent], moment: Moment
+    state: State | None, record: Record, standing: Standing, consents: Sequence[Consent], moments: dict[str, Moment]
 ) -> tuple[State, Decision]:
-    tree = standing.tree
     at_ms = key_of(record)[0]
     reasons: list[Reason] = []
     if state is None or begins_anew(state, at_ms, record.session, record.channel):
         pause = state is None or paused(state.last_ms, at_ms)
+        tree = standing.tree_begun(at_ms)
         state = arrival(tree.root, at_ms, None if pause else state)
         reasons.append(Reason(tree.root, "starts"))
         if pause:
             state = msgspec.structs.replace(state, consent_before=newest_consent(consents, (at_ms, "")))
+    else:
+        tree = standing.tree_of(state)
+    if tree.version not in moments:
+        moments[tree.version] = Moment(tree)
+    moment = moments[tree.version]
     node_before = state.node
     state = counted(state, record, _as_of(consents, key_of(record)))
     granted = standing.granted(state.consent)
@@ -156,7 +172,7 @@ def fits(state: State | None, records: Iterable[Record], standing: Standing) -> 
 def moved_by(state: State, standing: Standing) -> bool:
     """Whether the state is what this tree and these parameters make of its events."""
     version = standing.parameters_version if standing.granted(state.consent) else ""
-    return state.tree_version == standing.tree.version and state.parameters_version == version
+    return state.tree_version == standing.tree_of(state).version and state.parameters_version == version
 
 
 def stretch_start(records: Sequence[Record], target_ms: int) -> int | None:
@@ -188,7 +204,7 @@ def page_now(
     Returns:
         The node, the experiences, and why it is the default one: `consent`, `nothing_to_show`, or empty.
     """
-    tree = standing.tree
+    tree = standing.tree if state is None or fresh else standing.tree_of(state)
     if not standing.granted(consent):
         return tree.root, (default_of(tree.definition, wording),), "consent"
     if state is None or fresh:

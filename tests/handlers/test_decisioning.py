@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -14,6 +15,8 @@ from functions.decisioning.rules import PACKED
 from layers.events.record import decode_record, milliseconds
 from layers.stores.collections import QUARANTINE
 from layers.stores.pubsub.port import Message
+from layers.tree.live import FRESH_S, change
+from layers.tree.programme import resume, stop
 from layers.tree.state import decode_state
 from tests.handlers.asking import ask
 from tests.handlers.visiting import NOW, OTHER, SHOPPER, Stores, pushed, seen
@@ -327,3 +330,15 @@ class TestOfAnErasedShopper:
         stack.suppressions.down = False
         assert (await stack.push(pushed(ADD))).status_code == 204
         assert len(stack.published()) == 1
+
+
+async def test_nothing_is_decided_while_the_tree_is_off_and_all_of_it_afterwards(stack: Stack) -> None:
+    await stack.store(VIEW)
+    await change(stack.documents, "demo", lambda programme: stop(programme, datetime.now(UTC), "tester"))
+    assert (await stack.push(pushed(VIEW))).status_code == 204
+    assert stack.published() == []
+    await change(stack.documents, "demo", lambda programme: resume(programme, datetime.now(UTC), "tester"))
+    stack.clock += FRESH_S
+    await stack.store(ADD)
+    assert (await stack.push(pushed(ADD))).status_code == 204
+    assert {d.event_id for d in stack.published()} == {VIEW.event.id, ADD.event.id}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +13,13 @@ from starlette.responses import Response
 from functions.decisioning.handler import answer as decide
 from functions.decisioning.room import Room as DecisioningRoom
 from functions.experiences.handler import answer
-from functions.experiences.room import Room
+from functions.experiences.room import PATIENCE_S, Room
 from layers.events.record import Record
 from layers.stores.bigtable.port import ShopperRow
 from layers.stores.collections import LIVE_TREES
 from layers.tree.folding import key_of
+from layers.tree.live import FRESH_S, change
+from layers.tree.programme import stop
 from layers.tree.state import decode_state
 from tests.handlers.asking import ask
 from tests.handlers.visiting import CUSTOMER, KEY, NOW, RING, SHOPPER, TREE, Stores, pushed, seen
@@ -265,6 +267,24 @@ async def test_a_tree_read_before_outlives_its_store(page: Page) -> None:
     await page.documents.put(LIVE_TREES, "demo", {"tree": "grocery_basket", "version": "gone"})
     page.clock = 3600
     assert (await page.shown())["tree_version"] == TREE.version
+
+
+async def test_a_tree_that_is_off_shows_its_default_to_everybody(page: Page) -> None:
+    await page.store(ADD)
+    await change(page.documents, "demo", lambda programme: stop(programme, datetime.now(UTC), "tester"))
+    page.clock += FRESH_S
+    shown = await page.shown(f"after={ADD.event.id}")
+    assert (shown["default"], shown["reason"], shown["tree_version"]) == (True, "off", TREE.version)
+    assert [one["kind"] for one in shown["experiences"]] == ["default"]
+
+
+async def test_a_store_that_hangs_costs_a_tenth_of_a_second_and_the_default_is_the_trees(page: Page) -> None:
+    await page.shown()
+    page.patience_s, page.hangs = PATIENCE_S, True
+    assert PATIENCE_S <= 0.1
+    shown = await page.shown()
+    assert (shown["reason"], shown["tree_version"]) == ("unavailable", TREE.version)
+    assert [one["kind"] for one in shown["experiences"]] == ["default"]
 
 
 async def test_without_a_tree_nothing_is_shown() -> None:

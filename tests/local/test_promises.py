@@ -202,6 +202,7 @@ def test_the_published_tree_is_immutable_and_live(shop: Shop) -> None:
     host = shop.stack.hosts["FIRESTORE_EMULATOR_HOST"]
     base = f"http://{host}/v1/projects/{shop.values['GONDOLA_PROJECT']}/databases/(default)/documents"
     live = httpx.get(f"{base}/{LIVE_TREES.name}/demo").json()["fields"]
-    version = live["version"]["stringValue"]
+    [aired] = live["aired"]["arrayValue"]["values"]
+    version = aired["mapValue"]["fields"]["version"]["stringValue"]
     trees: Any = httpx.get(f"{base}/{TREES.name}").json()["documents"]
     assert [tree["fields"]["version"]["stringValue"] for tree in trees] == [version]

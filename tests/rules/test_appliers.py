@@ -205,6 +205,7 @@ class TestServices:
             "PORT": "4003",
             "PYTHONUNBUFFERED": "1",
             "GONDOLA_LONGEST_REQUEST_S": "1",
+            "GONDOLA_PATIENCE_S": "2",
         }
 
     def test_a_secret_without_a_version_is_refused(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ import pytest
 from layers.stores.collections import LIVE_TREES, TREES, Collection
 from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.firestore.port import Document
-from layers.tree.live import ABSENT_S, FRESH_S, PublishedTrees, TreeUnavailable, publish
+from layers.tree.live import ABSENT_S, FRESH_S, PublishedTrees, TreeUnavailable, change, keep_version, publish
+from layers.tree.programme import Programme, Refused, pause, read, resume, rollback, schedule, stop
 from layers.tree.reading import read_yaml
 
 SOURCE = (Path(__file__).parents[2] / "layers" / "tree" / "examples" / "grocery_basket.yaml").read_text()
@@ -66,7 +69,65 @@ async def test_an_older_version_can_be_shown_again(documents: Watched, clock: Cl
         assert await publish(documents, "demo", tree, source)
     assert len(await documents.find(TREES)) == 2
     live = await PublishedTrees(documents, clock).of("demo")
-    assert live is not None and live.version == TREE.version
+    assert live is not None and live.tree.version == TREE.version
+
+
+def said(programme: Callable[..., Programme], *more: object) -> Callable[[Programme], Programme]:
+    return lambda before: programme(before, *more, datetime.now(UTC), "tester")
+
+
+async def test_a_stop_is_seen_by_everybody_within_a_second_of_their_clock(documents: Watched, clock: Clock) -> None:
+    await publish(documents, "demo", TREE, SOURCE)
+    instances = [PublishedTrees(documents, clock) for _ in range(3)]
+    for trees in instances:
+        live = await trees.of("demo")
+        assert live is not None and not live.off
+    await change(documents, "demo", said(stop))
+    assert FRESH_S <= 1.0
+    clock.now += FRESH_S
+    for trees in instances:
+        live = await trees.of("demo")
+        assert live is not None and live.off and live.tree.version == TREE.version
+        assert trees.last("demo") is live
+    await change(documents, "demo", said(resume))
+    clock.now += FRESH_S
+    live = await instances[0].of("demo")
+    assert live is not None and not live.off
+
+
+async def test_what_is_scheduled_goes_live_without_anybody_doing_anything(documents: Watched, clock: Clock) -> None:
+    await publish(documents, "demo", TREE, SOURCE)
+    await keep_version(documents, "demo", NEXT, CHANGED)
+    starts = datetime.now(UTC) + timedelta(hours=1)
+    await change(
+        documents,
+        "demo",
+        lambda p: schedule(p, NEXT.id, NEXT.version, starts, starts - timedelta(minutes=50), "tester", "finish"),
+    )
+    wall = [starts - timedelta(seconds=1)]
+    trees = PublishedTrees(documents, clock, lambda: wall[0])
+    live = await trees.of("demo")
+    assert live is not None and live.tree.version == TREE.version
+    wall[0] = starts
+    clock.now += FRESH_S
+    live = await trees.of("demo")
+    assert live is not None and live.finishing is not None
+    assert (live.tree.version, live.finishing.version) == (NEXT.version, TREE.version)
+    assert live.since_ms == int(starts.timestamp() * 1000)
+
+
+async def test_two_who_change_at_once_both_count(documents: Watched) -> None:
+    await publish(documents, "demo", TREE, SOURCE)
+    await asyncio.gather(*(change(documents, "demo", said(each)) for each in (pause, stop, rollback_or_not)))
+    stored = read("demo", (await documents.get(LIVE_TREES, "demo")).data)  # type: ignore[union-attr]
+    assert stored.off
+    assert [step.what for step in stored.steps] == ["publish", "pause"], "a stop of what is off says nothing new"
+
+
+def rollback_or_not(programme: Programme, at: datetime, who: str) -> Programme:
+    with pytest.raises(Refused, match="nothing else was shown before"):
+        rollback(programme, at, who)
+    return programme
 
 
 async def test_many_at_once_read_once_and_a_change_is_seen_when_due(documents: Watched, clock: Clock) -> None:
@@ -74,13 +135,13 @@ async def test_many_at_once_read_once_and_a_change_is_seen_when_due(documents: W
     trees = PublishedTrees(documents, clock)
     documents.read.clear()
     found = await asyncio.gather(*(trees.of("demo") for _ in range(20)))
-    assert {tree.version for tree in found if tree} == {TREE.version}
+    assert {live.tree.version for live in found if live} == {TREE.version}
     assert documents.read == [LIVE_TREES.name, TREES.name]
     await publish(documents, "demo", NEXT, CHANGED)
     assert (await trees.of("demo")) is found[0]
     clock.now = FRESH_S
     changed = await trees.of("demo")
-    assert changed is not None and changed.version == NEXT.version
+    assert changed is not None and changed.tree.version == NEXT.version
     clock.now = 2 * FRESH_S
     documents.read.clear()
     assert await trees.of("demo") is changed

@@ -62,7 +62,8 @@ class Stores:
     def tree(self, retailer: Retailer) -> Tree:
         until, tree = self._trees.get(retailer.id, (0.0, None))
         if tree is None or time.monotonic() >= until:
-            live = self.documents.collection("live_trees").document(retailer.id).get().to_dict()
+            programme = self.documents.collection("live_trees").document(retailer.id).get().to_dict()
+            live = programme["aired"][-1]
             if tree is None or (tree.id, tree.version) != (live["tree"], live["version"]):
                 name = f"{retailer.id}:{live['tree']}:{live['version']}"
                 version = self.documents.collection("trees").document(name).get().to_dict()
