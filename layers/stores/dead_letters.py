@@ -7,8 +7,8 @@ reads them drops one by its events' ids. The others are let go at the end. One s
 hide messages from each other; after one that was killed, the next begins when its leases are over. Does not know who
 is erased.
 
-Limits: what somebody else has taken at that moment (an operator's tool) is not seen, and what becomes a dead letter
-afterwards neither; the next sweep sees both.
+Limits: what somebody else has taken at that moment (an operator's tool) is not seen, nor what Pub/Sub gave in an answer
+that was lost on the way, nor what becomes a dead letter afterwards; the next sweep sees all three.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 
 from layers.events.redaction import without
 from layers.privacy.suppression import remembered
-from layers.shell.log import failure, log
+from layers.shell.log import log
 from layers.stores.firestore.port import Documents
 from layers.stores.pubsub.port import DeadLetters, Held, Message
 from layers.stores.topics import DEAD_LETTER_DAYS, DEAD_LETTER_LEASE_S
@@ -107,13 +107,9 @@ class DeadLetterSweep:
         turn = Turn(self._documents, _WORK, lease, self._now, self._pause)
         await turn.take()
         swept = Swept()
-        try:
-            for name in self._dead.names:
-                swept += await self._one(name, erased, remove, turn)
-        except Exception:
-            with contextlib.suppress(Exception):
-                await turn.end()
-            raise
+        # Whoever breaks off leaves the turn to run out, as if killed: what is taken by then is free again.
+        for name in self._dead.names:
+            swept += await self._one(name, erased, remove, turn)
         # Had it been lost meanwhile, another sweep might hold what was not seen here.
         await turn.end()
         return swept
@@ -122,9 +118,12 @@ class DeadLetterSweep:
         seen = _Seen()
         try:
             await self._through(name, erased, remove, turn, seen)
-        finally:
-            # Whatever happened, they are of no use to anybody while nobody works on them.
-            await self._let_go(name, list(seen.held.values()))
+        except Exception:
+            # They are of no use to anybody while nobody works on them.
+            with contextlib.suppress(Exception):
+                await self._dead.release(name, list(seen.held.values()))
+            raise
+        await self._dead.release(name, list(seen.held.values()))
         return seen.swept
 
     async def _through(self, name: str, erased: Erased, remove: bool, turn: Turn, seen: _Seen) -> None:
@@ -183,12 +182,6 @@ class DeadLetterSweep:
     def _over(self, held: Held) -> bool:
         """Whether its delay is over: of one made anew, Pub/Sub counts from then."""
         return self._now() - _origin(held.message.attributes, held.published) > timedelta(days=DEAD_LETTER_DAYS)
-
-    async def _let_go(self, name: str, handles: list[str]) -> None:
-        try:
-            await self._dead.release(name, handles)
-        except Exception as error:
-            failure("dead letters stay taken until their lease is over", error, "WARNING")
 
 
 def _origin(attributes: Mapping[str, str], published: datetime) -> datetime:

@@ -37,7 +37,8 @@ def delivered_again(site: Site) -> int:
 
 def _of(site: Site, channel: Any, name: str, function: str) -> int:
     dead = f"projects/{site.project}/subscriptions/{name}--dead"
-    pulled = _call(channel, "Pull", _PullRequest(subscription=dead, max_messages=100, return_immediately=True))
+    # As many as are posted before their lease of ten seconds is over.
+    pulled = _call(channel, "Pull", _PullRequest(subscription=dead, max_messages=20, return_immediately=True))
     done = 0
     for each in _PullResponse.FromString(pulled).received_messages:
         message = each.message

@@ -344,3 +344,23 @@ async def test_the_patient_way_of_the_cloud_ends_with_nothing_too(
     await dead.put_back(name, [message(b"x")])
     assert len([*await dead.take(name), *await dead.take(name)]) == 1
     httpx.delete(f"http://{pubsub_emulator}/v1/{full}").raise_for_status()
+
+
+@pytest.mark.parametrize("call", ["put_back", "forget", "release"])
+async def test_a_sweep_that_breaks_off_hides_nothing_from_the_next(call: str) -> None:
+    world = _fake()
+    await world.dead.put_back(world.name, [message(line(GONE, 1), line(STAYS, 2)), message(line(STAYS, 3))])
+
+    class Broken:
+        names = world.dead.names
+
+        def __getattr__(self, name: str) -> Any:
+            async def breaks(*arguments: Any) -> Any:
+                raise Unavailable("broken")
+
+            return breaks if name == call else getattr(world.dead, name)
+
+    with pytest.raises(Unavailable):
+        await world.sweep(Broken()).remove(erased)
+    assert (await world.sweep().remove(erased)).messages >= 2
+    assert {each.data for each in await world.all()} == {line(STAYS, 2), line(STAYS, 3)}

@@ -9,7 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.privacy.course import LONG, PARTS, SHORT, run
+from tests.privacy.course import run
+from tests.privacy.form import LONG, PARTS, SHORT
 
 
 def parser() -> argparse.ArgumentParser:

@@ -201,7 +201,8 @@ class Place:
             topic = name.removesuffix(DEAD).partition("--")[2]
             hearing = [each for each in names if each.partition("--")[2] == topic]
             address = f"{root}projects/{project}/subscriptions/{name}"
-            while received := self._pull(address):
+            # As many as are delivered before their lease of ten seconds is over.
+            while received := self._pull(address, 20):
                 for message in (each["message"] for each in received):
                     for subscription in hearing:
                         body = encode_push(

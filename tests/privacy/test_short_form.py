@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.privacy.course import SHORT, run
+from tests.privacy.course import run
+from tests.privacy.form import SHORT
 
 SEED = 1
 """The same at every run, so that a failure is to be repeated."""

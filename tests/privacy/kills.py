@@ -1,0 +1,179 @@
+"""The erasure is killed at each of its deeds, on other instances, and sent again to the stack's own."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+
+from tests.privacy.cast import Cast, Shopper
+from tests.privacy.form import Form, Report
+from tests.privacy.gate import label, store_of
+from tests.privacy.lane import Lane
+from tests.privacy.officer import Officer
+from tests.privacy.place import DEAD, ERASING, Place
+from tests.privacy.search import Search
+
+DEAD_LETTERS = "pubsub:dead-letters"
+"""What a receipt calls all of them."""
+
+
+class Kills:
+    """Args:
+    groups: shoppers of one request each; the first is not killed.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        cast: Cast,
+        officer: Officer,
+        groups: Sequence[list[Shopper]],
+        form: Form,
+        chance: random.Random,
+        report: Report,
+        say: Callable[[str], None],
+    ) -> None:
+        self.place, self.cast, self.officer, self.spare = place, cast, officer, groups
+        self.form, self.chance, self.report, self.say = form, chance, report, say
+
+    def all(self) -> None:
+        """Each request is killed at a deed of its own. Each shopper must stand in the dead letters, too."""
+        before = self.counted()
+        known = threading.Event()
+        todo: deque[tuple[int, bool, list[Shopper]]] = deque()
+        struck: list[str] = []
+        with ThreadPoolExecutor(self.form.lanes) as pool, self.place.lane(ERASING, 0) as lane:
+
+            def beside(number: int) -> None:
+                with self.place.lane(ERASING, number) as lane:
+                    known.wait()
+                    self.strikes(lane, todo, before, struck)
+
+            others = [pool.submit(beside, number) for number in range(1, self.form.lanes)]
+            try:
+                labels = self.undisturbed(lane, self.spare[0], before)
+                todo += self.points(len(labels))
+            finally:
+                known.set()
+            self.strikes(lane, todo, before, struck)
+            for each in others:
+                each.result()
+        stores = {store_of(text) for text in struck}
+        self.report.tells("saga killed", f"{len(struck)} times at {len(labels)} deeds, in {len(stores)} stores")
+        if self.form.points is None:
+            missed = set(labels) - set(struck)
+            self.report.check(not missed, f"never killed at {sorted(missed)}")
+
+    def points(self, deeds: int) -> list[tuple[int, bool, list[Shopper]]]:
+        """After one deed is before the next, for the stores; both are struck where two run at the same time."""
+        points = [(number, False) for number in range(1, deeds + 1)] + [(deeds, True)]
+        points += [(number, True) for number in self.chance.sample(range(1, deeds), min(9, deeds - 1))]
+        if self.form.points is not None:
+            points = self.chance.sample(points, self.form.points)
+        self.report.check(len(points) < len(self.spare), f"{len(points)} points, and too few groups to strike them")
+        return [(number, after, group) for (number, after), group in zip(points, self.spare[1:], strict=False)]
+
+    def undisturbed(self, lane: Lane, group: Sequence[Shopper], before: dict[int, Counter[str]]) -> list[str]:
+        """The label of each deed."""
+        self.officer.silence(group)
+        lane.trap.lay()
+        receipt = self.officer.erase(f"K-{self.cast.mark}-0", group, lane.address)
+        self.right(receipt, group, before, "undisturbed")
+        deeds = lane.trap.deeds
+        labels = [label(deed, deeds[:number]) for number, deed in enumerate(deeds)]
+        stores = {each["store"] for each in receipt.get("stores", ())}
+        named = {store_of(text) for text in labels}
+        self.report.check(stores <= named, f"no record of {sorted(stores - named)} was seen, so no kill falls there")
+        self.say(f"undisturbed, an erasure is {len(deeds)} deeds")
+        return labels
+
+    def strikes(
+        self,
+        lane: Lane,
+        todo: deque[tuple[int, bool, list[Shopper]]],
+        before: dict[int, Counter[str]],
+        struck: list[str],
+    ) -> None:
+        while True:
+            try:
+                number, after, group = todo.popleft()
+            except IndexError:
+                return
+            what = self.killed_at(lane, number, after, group, before)
+            if what:
+                struck.append(what)
+                self.say(f"killed {'after' if after else 'before'} deed {number}: {what}; {len(todo)} to do")
+
+    def killed_at(
+        self, lane: Lane, number: int, after: bool, group: Sequence[Shopper], before: dict[int, Counter[str]]
+    ) -> str:
+        """The deed's label, empty when the kill never fell."""
+        where = f"killed {'after' if after else 'before'} deed {number}"
+        reference = f"K-{self.cast.mark}-{group[0].number}"
+        customers = [shopper.customer for shopper in group]
+        self.officer.silence(group)
+        lane.trap.lay(number, after)
+        told: list[object] = []
+
+        def ask() -> None:
+            try:
+                told.append(self.place.erases(reference, customers, lane.address).status_code)
+            except httpx.TransportError as error:
+                told.append(error)
+
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        while not lane.trap.shut.wait(0.02) and asking.is_alive():
+            pass
+        fell = lane.trap.shut.is_set()
+        self.report.check(fell, f"{where}: the request ended without coming so far ({told})")
+        deeds = lane.trap.deeds
+        what = label(deeds[number - 1], deeds[: number - 1]) if fell else ""
+        lane.kill()
+        asking.join(30)
+        lane.trap.lay()
+        lane.begin()
+        self.right(self.officer.erase(reference, group), group, before, f"{where} ({what})")
+        lane.wait()
+        return what
+
+    def counted(self) -> dict[int, Counter[str]]:
+        """By shopper, in how many pieces of each place the pseudonym stands; read raw."""
+        search = Search(self.cast)
+        found: dict[int, Counter[str]] = {}
+        dump = self.place.dump()
+        for source in (dump.bigtable(), dump.bigquery(), dump.pubsub(lambda name: name.endswith(DEAD))):
+            for piece in source:
+                place = DEAD_LETTERS if piece.place.endswith(DEAD) else piece.place
+                for shopper in search.finds(piece.data).pseudonyms:
+                    found.setdefault(shopper.number, Counter())[place] += 1
+        return found
+
+    def right(
+        self, receipt: dict[str, Any], group: Sequence[Shopper], before: dict[int, Counter[str]], where: str
+    ) -> None:
+        """What was found was deleted, nothing is left, and it is as much as the raw count said before."""
+        there: Counter[str] = Counter()
+        for shopper in group:
+            there += before.get(shopper.number, Counter())
+        for store in ("bigtable:events", DEAD_LETTERS):
+            self.report.check(there[store] > 0, f"{where}: there was nothing to erase in {store}")
+        told = {each["store"]: each for each in receipt.get("stores", ())}
+        for store, each in told.items():
+            numbers = (each["found"], each["deleted"], each["remaining"])
+            expected = there[store] if store.startswith(("bigtable:", "bigquery:")) else each["found"]
+            if store == DEAD_LETTERS:
+                # A sweep that was killed leaves what it put back beside what it had not forgotten yet.
+                expected = max(there[store], each["found"])
+            if numbers != (expected, expected, 0):
+                self.report.faults.append(
+                    f"{where}: the receipt says found, deleted, remaining {numbers} of {store}; {expected} were there"
+                )
+        missing = {place for place in there if place not in told and not place.endswith("(jobs)")}
+        self.report.check(not missing, f"{where}: the receipt does not name {sorted(missing)}")
