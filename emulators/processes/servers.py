@@ -53,7 +53,7 @@ def _pubsub(ports: Ports) -> tuple[str, ...]:
 def _firestore(ports: Ports) -> tuple[str, ...]:
     jar = sdk.emulator_file("cloud-firestore-emulator", "cloud-firestore-emulator.jar")
     main = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
-    flags = ("-Duser.language=en", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", str(jar), main)
+    flags = ("-Duser.language=en", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", str(jar), main)
     return (sdk.java(), *flags, "start", f"--host={HOST}", f"--port={ports['firestore']}")
 
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
+import grpc
 import httpx
 
 from tests.privacy.cast import Cast, Script, Shopper, now
@@ -39,7 +40,7 @@ def run(folder: Path, seed: int, form: Form, out: Callable[[str], None]) -> Repo
     with Place(folder, say) as place:
         try:
             _Run(place, seed, form, report, say).all()
-        except (AssertionError, OSError, httpx.HTTPError, LookupError) as error:
+        except (AssertionError, OSError, httpx.HTTPError, LookupError, grpc.RpcError) as error:
             traceback.print_exc()
             report.faults.append(f"the run did not end: {type(error).__name__}: {error}")
     report.tells("took", f"{time.monotonic() - began:.0f} s")

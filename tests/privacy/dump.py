@@ -11,7 +11,9 @@ import base64
 import contextlib
 import json
 import os
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +123,7 @@ class Dump:
     def _documents(self, channel: Any, parent: str, path: str) -> Iterator[Piece]:
         for collection in _every(channel, "ListCollectionIds", "collection_ids", parent=parent, page_size=1000):
             place = f"{path}/{collection}"
-            asked = {"parent": parent, "collection_id": collection, "page_size": 300, "show_missing": True}
+            asked = {"parent": parent, "collection_id": collection, "page_size": 50, "show_missing": True}
             for document in _every(channel, "ListDocuments", "documents", **asked):
                 yield Piece(f"firestore:{place}", document.SerializeToString())
                 yield from self._documents(channel, document.name, f"{place}/*")
@@ -229,11 +231,25 @@ def _every(channel: Any, method: str, member: str, **asked: Any) -> Iterator[Any
     call = channel.unary_unary(f"/google.firestore.v1.Firestore/{method}", ask.SerializeToString, answer.FromString)
     token = ""
     while True:
-        page = call(ask(**asked, page_token=token), timeout=_TIMEOUT_S, metadata=owner)
+        asking = ask(**asked, page_token=token)
+        page = _again(partial(call, asking, timeout=_TIMEOUT_S, metadata=owner))
         yield from getattr(page, member)
         token = page.next_page_token
         if not token:
             return
+
+
+def _again(read: Callable[[], Any], times: int = 5) -> Any:
+    """After ten thousand writes the emulator answered a page of large documents with UNKNOWN, once; it collects its
+    garbage, and answers."""
+    for left in reversed(range(times)):
+        try:
+            return read()
+        except grpc.RpcError as error:
+            if not left or error.code() is not grpc.StatusCode.UNKNOWN:
+                raise
+            time.sleep(1)
+    raise AssertionError("never")
 
 
 @contextlib.contextmanager

@@ -74,8 +74,9 @@ class Kills:
         """After one deed is before the next, for the stores; both are struck where two run at the same time."""
         points = [(number, False) for number in range(1, deeds + 1)] + [(deeds, True)]
         points += [(number, True) for number in self.chance.sample(range(1, deeds), min(9, deeds - 1))]
-        if self.form.points is not None:
-            points = self.chance.sample(points, self.form.points)
+        # In any order: who is killed while it sweeps dead letters keeps all others from it for eighteen seconds, and
+        # they have other deeds to do meanwhile.
+        points = self.chance.sample(points, len(points) if self.form.points is None else self.form.points)
         self.report.check(len(points) < len(self.spare), f"{len(points)} points, and too few groups to strike them")
         return [(number, after, group) for (number, after), group in zip(points, self.spare[1:], strict=False)]
 
