@@ -200,6 +200,15 @@ RESERVATIONS = Collection(
     days=LEDGER_DAYS,
     fields=("retailer", "key", "claims", "status", "until", "at", "refused_by"),
 )
+# What a model reads grows slowly: three months show it.
+MODEL_RUNS = Collection(
+    "model_runs",
+    "Each run of the models: what was built and tested, how long it took, what it read.",
+    "<retailer>:<run>",
+    dated="run",
+    days=92,
+    fields=("retailer", "run", "status", "ended", "as_of", "training_days", "bytes", "steps"),
+)
 
 COLLECTIONS = (
     TREES,
@@ -214,6 +223,7 @@ COLLECTIONS = (
     SUPPRESSIONS,
     PURGES,
     RECONCILIATIONS,
+    MODEL_RUNS,
     TURNS,
     BUDGETS,
     BUDGET_SHARDS,

@@ -17,5 +17,6 @@ the next one from seeing what it held; every client library, and the sweep itsel
 TOPICS = {
     "shopper-events": "Events as they were taken, under pseudonyms: about 100 a message.",
     "decisions": "Decisions as they were made, under pseudonyms.",
+    "models-built": "That a retailer's models of the cold data are built: its id and the run's moment, no shopper.",
 }
 """By name, what a message holds."""
