@@ -137,3 +137,14 @@ def test_a_result_goes_when_hundreds_came_after_it_unless_it_is_still_read(clien
 
 def test_geography_works_without_a_download(client: bigquery.Client) -> None:
     assert rows(client, "SELECT ST_X(ST_GEOGPOINT(2.35, 48.85))") == [(2.35,)]
+
+
+def test_a_table_is_made_of_its_columns_and_a_query_in_brackets(client: bigquery.Client) -> None:
+    """So writes dbt for every model that has a contract, and DuckDB's parser would refuse it."""
+    client.create_dataset("contracts", exists_ok=True, retry=None)
+    made = "(id INT64 NOT NULL, price FLOAT64)"
+    for query in ("SELECT 1 AS id, 2 AS price", "SELECT 1 AS id, 2 AS price UNION ALL SELECT 3, 4"):
+        rows(client, f"CREATE OR REPLACE TABLE `contracts.t` {made} PARTITION BY id AS ({query})")
+        assert (1, 2.0) in rows(client, "SELECT id, price FROM `contracts.t`")
+        types = {field.name: field.field_type for field in client.get_table("contracts.t", retry=None).schema}
+        assert types == {"id": "INTEGER", "price": "FLOAT"}
