@@ -17,16 +17,22 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from functions.consent_erasure import rules as erasure
+from functions.consent_erasure.telling import facts_sql, row_kept_until
 from functions.cooling.rules import cool
 from functions.modelling.building import DbtBuilder, Ran
 from functions.modelling.rules import Status, Step, local_day, steps, variables, verdict
+from functions.retention_purge import rules as purge
+from functions.retention_purge import suppressed
 from layers.declarations.settings import Settings
 from layers.events.model import ConsentChanged, Event, OrderLine, OrderPaid, Purposes
 from layers.events.record import Record
 from layers.facts import DERIVED, PRODUCTS
+from layers.privacy.suppression import digest, digest_prefix, suppression_id
 from layers.retailers import AbsentConsent, Contract, Retailer
 from layers.stores.bigquery.warehouse import BigQueryWarehouse
 from layers.stores.bigquery.writer import BigQueryFacts
+from layers.stores.firestore.port import Document
 from tests.contracts import plain_statistics as plain
 from tests.contracts.datasets import make_dataset
 
@@ -222,6 +228,27 @@ def test_every_declared_table_is_made_and_who_refuses_both_is_in_none(site: Site
         if table.holds_shoppers:
             assert not site.rows(table.stored_as, f"t.shopper = '{shopper(6)}'"), table.name
     assert not [name for name in there if name.endswith("__dbt_tmp")]
+
+
+def test_what_dbt_made_is_told_swept_purged_and_erased_by_the_declared_statements(site: Site) -> None:
+    """On the tables as dbt made them, with the columns and types that they really have."""
+    anne, bert, full = shopper(0), shopper(1), f"{PROJECT}.{site.dataset}"
+    tables = [table for table in DERIVED if table.holds_shoppers and table.name != "trained_models"]
+    told = {"prefix": digest_prefix(SHOP.id), "shopper": digest(SHOP.id, anne), "after": NOW - timedelta(days=999)}
+    suppression = Document(suppression_id(SHOP.id, bert), {"since": NOW + timedelta(days=1)}, None)
+    [swept] = suppressed.Erased(SHOP.id, [suppression]).bindings()
+    for table in tables:
+        before = len(site.rows(table.stored_as, f"t.shopper IN ('{anne}', '{bert}')"))
+        package = site.warehouse.query(facts_sql(full, table), told)
+        assert package and all(row_kept_until(SHOP, table, row) for row in package), table.name
+        gone = site.warehouse.execute(suppressed.delete_sql(full, table), swept)
+        bound = erasure.binding(SHOP.id, [anne])
+        gone += site.warehouse.execute(erasure.delete_sql(full, table), bound)
+        assert gone == before > len(package) > 0, table.name
+        assert site.warehouse.query(erasure.count_sql(full, table), bound) == [{"found": 0}]
+        kept = site.warehouse.query(purge.kept_sql(full, table))[0]["kept"]
+        assert kept > 0, "the others stay"
+        assert site.warehouse.execute(purge.delete_sql(full, table), {"cutoff": NOW + timedelta(days=2)}) == kept
 
 
 def test_the_next_night_takes_up_what_is_late_and_forgets_who_is_gone(bigquery_emulator: tuple[str, str]) -> None:
