@@ -234,7 +234,11 @@ def test_what_dbt_made_is_told_swept_purged_and_erased_by_the_declared_statement
     """On the tables as dbt made them, with the columns and types that they really have."""
     anne, bert, full = shopper(0), shopper(1), f"{PROJECT}.{site.dataset}"
     tables = [table for table in DERIVED if table.holds_shoppers and table.name != "trained_models"]
-    told = {"prefix": digest_prefix(SHOP.id), "shopper": digest(SHOP.id, anne), "after": NOW - timedelta(days=999)}
+    told: dict[str, Any] = {
+        "prefix": digest_prefix(SHOP.id),
+        "shopper": digest(SHOP.id, anne),
+        "after": NOW - timedelta(days=999),
+    }
     suppression = Document(suppression_id(SHOP.id, bert), {"since": NOW + timedelta(days=1)}, None)
     [swept] = suppressed.Erased(SHOP.id, [suppression]).bindings()
     for table in tables:
