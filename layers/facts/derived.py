@@ -189,6 +189,18 @@ CATEGORY_POPULARITY = renewed(
     *_popularity("category"),
 )
 
+PRICE_RESPONSES = renewed(
+    "price_responses",
+    "How trips with a product went with its price, by category, of the shoppers who agreed to be counted.",
+    *_MOMENT,
+    Column("category", _S, "product category", required=True),
+    Column("product_weeks", _I, "weeks of a product with two trips or more", required=True),
+    Column("products", _I, "how many products those are of", required=True),
+    Column("sxx", _F, "sum of squares of ln(price) from its product's mean", required=True),
+    Column("sxy", _F, "sum of products of that and ln(share of the week's trips) from its product's mean", True),
+    Column("syy", _F, "sum of squares of the latter", required=True),
+)
+
 DERIVED: tuple[Table, ...] = (
     PURCHASES,
     BASKETS,
@@ -200,5 +212,6 @@ DERIVED: tuple[Table, ...] = (
     PROMOTION_HISTORY,
     PRODUCT_POPULARITY,
     CATEGORY_POPULARITY,
+    PRICE_RESPONSES,
 )
 """Every table that a model makes. Views hold nothing of their own and are not listed."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 POOLED = -1.13
 """Own-price elasticity of all grocery together, on Complete Journey's year of prices."""
@@ -46,6 +47,12 @@ class PriceResponse:
     sxx: float
     sxy: float
     syy: float
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> PriceResponse:
+        """A row of the table `price_responses`."""
+        sums = (float(row[name]) for name in ("sxx", "sxy", "syy"))
+        return cls(str(row["category"]), int(row["product_weeks"]), int(row["products"]), *sums)
 
 
 @dataclass(frozen=True, slots=True)
