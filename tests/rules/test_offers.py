@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from layers.offers.choosing import JITTER, chosen, factor, fits
 from layers.offers.elasticity import Elasticities
 from layers.offers.model import BudgetPrices, Setting, ShopperView, Wanted
 from layers.offers.personal import offers_of
+from layers.offers.tables import setting_of, view_of
 from layers.tree.offer import MAX_OFFERS, ShopperOffer, drawn
 from layers.tree.parameters import ShopperParameters, decode_parameters, encode_parameters
 from tests.rules.offering import (
@@ -273,3 +275,32 @@ def test_baskets_that_never_vary_are_a_case_too() -> None:
 def test_without_campaigns_there_is_nothing() -> None:
     assert offers_of(SHOPPER, setting()) == ()
     assert PRICES["coffee1"] == 3.49
+
+
+STATISTICS = {
+    "trips": 20,
+    "trips_28": 6,
+    "discount_share": 0.2,
+    **dict(zip(("q10", "q25", "q50", "q60", "q75", "q90"), BASKETS.values, strict=True)),
+}
+
+
+def test_rows_of_the_models_are_all_that_a_run_needs() -> None:
+    popular: list[dict[str, Any]] = [
+        {"product": "coffee1", "mean_price": 3.49},
+        {"product": "soap1", "mean_price": None},
+    ]
+    sums = {"product_weeks": 900, "products": 20, "sxx": 8.0, "sxy": -26.0, "syy": 190.0}
+    responses = [{"category": "COFFEE", **sums}, {"category": "SOAP", **sums, "product_weeks": 3}]
+    run = setting_of("demo", AT, [campaign()], RULES, popular, responses)
+    assert run.prices == {"coffee1": 3.49}
+    assert run.elasticities.of("COFFEE") < run.elasticities.pooled == run.elasticities.of("SOAP")
+    view = view_of("01" + "ab" * 16, STATISTICS, SHOPPER.wanted)
+    assert view == replace(SHOPPER, trips_per_week=1.5)
+    assert {offer.product for offer in offers_of(view, run)} == {"coffee1"}
+
+
+def test_who_came_seldom_is_asked_for_no_basket_total() -> None:
+    view = view_of("somebody", {**STATISTICS, "trips": 4, "discount_share": None}, ())
+    assert view.baskets is None and not view.seeks_discounts
+    assert offers_of(view, setting(TENSION, GAME)) == ()
