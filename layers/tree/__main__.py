@@ -18,8 +18,10 @@ from layers.declarations.settings import MissingSetting, Settings
 from layers.tree import programme as programmes
 from layers.tree.live import change, keep_version
 from layers.tree.outline import outline
+from layers.tree.problem import InvalidTree, told
 from layers.tree.reading import read_yaml
-from layers.tree.tree import InvalidTree, Tree
+from layers.tree.schema import written
+from layers.tree.tree import Tree
 from layers.tree.variables import explained
 
 
@@ -54,6 +56,7 @@ def _arguments() -> argparse.ArgumentParser:
     ):
         _of_retailer(commands.add_parser(name, help=purpose))
     commands.add_parser("variables", help="lists what an expression may name")
+    commands.add_parser("schema", help="prints the JSON Schema of a tree's file, for editors")
     return parser
 
 
@@ -128,6 +131,9 @@ def main(arguments: list[str]) -> int:
     if given.command == "variables":
         print(explained())
         return 0
+    if given.command == "schema":
+        print(written(), end="")
+        return 0
     if "file" not in given:
         return asyncio.run(_programmed(given, None, ""))
     try:
@@ -139,7 +145,7 @@ def main(arguments: list[str]) -> int:
         tree = read_yaml(source)
     except InvalidTree as error:
         for problem in error.problems:
-            print(f"{given.file}: {problem}", file=sys.stderr)
+            print(told(problem, str(given.file)), file=sys.stderr)
         print(
             f"{len(error.problems)} to correct; not usable. Variables: python -m layers.tree variables", file=sys.stderr
         )

@@ -33,7 +33,15 @@ RUNTIME_ERRORS = (TypeError, KeyError, IndexError, ZeroDivisionError, RuntimeErr
 
 
 class InvalidExpression(ValueError):
-    """The message says what is wrong and what to write instead."""
+    """The message says what is wrong and what to write instead.
+
+    Attributes:
+        at: the words that are wrong, as they stand in the expression; empty for all of it.
+    """
+
+    def __init__(self, says: str, at: str = "") -> None:
+        super().__init__(says)
+        self.at = at
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +88,17 @@ def names_in(source: str) -> tuple[str, ...]:
             if called:
                 continue  # A method of a literal or of a type; the evaluation tells whether it exists.
             written = f"{root}.{member}" if member else root
-            raise InvalidExpression(f"`{written}` is no variable{_close(written, [v.name for v in VARIABLES])}")
+            raise InvalidExpression(
+                f"`{written}` is no variable{_close(written, [v.name for v in VARIABLES])}", written
+            )
         if _ROOTS[root] == {""}:
             names.add(root)
         elif not member:
-            raise InvalidExpression(f"`{root}` alone is no value: write `{root}.` and one of {_listed(root)}")
+            raise InvalidExpression(f"`{root}` alone is no value: write `{root}.` and one of {_listed(root)}", root)
         elif member not in _ROOTS[root]:
             raise InvalidExpression(
-                f"`{root}.{member}` is no variable{_close(f'{root}.{member}', [f'{root}.{m}' for m in _ROOTS[root]])}"
+                f"`{root}.{member}` is no variable{_close(f'{root}.{member}', [f'{root}.{m}' for m in _ROOTS[root]])}",
+                f"{root}.{member}",
             )
         else:
             names.add(f"{root}.{member}")
@@ -161,12 +172,14 @@ def _check_compared(operand: str, samples: Sequence[cel.Context]) -> None:
         offered = [] if names_in(right) else [cel.compile(right).execute(samples[0])]
         first, second = (cel.compile(side).execute(samples[-1]) for side in (left, right))
         if _kind(first) != _kind(second):
-            raise InvalidExpression(f"`{operand}` compares {_kind(first)} with {_kind(second)}, so it never changes")
+            raise InvalidExpression(
+                f"`{operand}` compares {_kind(first)} with {_kind(second)}, so it never changes", operand
+            )
     else:
         return
     for value in offered if left in _ALLOWED else []:
         if value not in _ALLOWED[left]:
-            raise InvalidExpression(f"`{left}` is never {value!r}{_close(str(value), _ALLOWED[left])}")
+            raise InvalidExpression(f"`{left}` is never {value!r}{_close(str(value), _ALLOWED[left])}", operand)
 
 
 def _told(error: Exception) -> str:
@@ -190,7 +203,7 @@ def _check_alone(operand: str, samples: Sequence[cel.Context]) -> None:
         except RUNTIME_ERRORS as error:
             errors.append(error)
     if len(errors) == len(samples) or (errors and not guarded):
-        raise InvalidExpression(f"`{operand}`: {_told(errors[0])}") from None
+        raise InvalidExpression(f"`{operand}`: {_told(errors[0])}", operand) from None
     if _COMPARED.search(_blanked(operand)):
         with suppress(IndexError, ZeroDivisionError):
             _check_compared(operand, samples)

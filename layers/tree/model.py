@@ -81,6 +81,8 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         leave: holds, so a shopper who stands here, or anywhere below, goes back to the parent.
         show: the experiences; a node without any shows what its parent shows.
         children: tried in this order.
+        gives_way_to: nodes before it under the same parent that take its shoppers where both conditions hold, and are
+            meant to: `check` says nothing of them.
     """
 
     id: Name
@@ -89,6 +91,7 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     leave: Condition | None = None
     show: Annotated[tuple[Experience, ...], Meta(max_length=8)] = ()
     children: Annotated[tuple[Node, ...], Meta(max_length=50)] = ()
+    gives_way_to: Annotated[tuple[Name, ...], Meta(max_length=50)] = ()
 
 
 class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

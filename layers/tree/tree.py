@@ -15,6 +15,7 @@ import msgspec
 
 from layers.tree.expressions import Expression, InvalidExpression, compile_expression
 from layers.tree.model import Definition, Experience, Node, Promotion
+from layers.tree.problem import InvalidTree, Problem, Step
 from layers.tree.samples import sample_values
 from layers.tree.variables import Values
 from layers.tree.wording import problems_of_text
@@ -27,16 +28,6 @@ _RESULTS = {
     "products": "a list",
 }
 """What each value of an experience must be."""
-
-
-class InvalidTree(ValueError):
-    """Attributes:
-    problems: each one names the node, the field, what is wrong and what to write instead.
-    """
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True)
@@ -54,6 +45,7 @@ class Place:
     Attributes:
         path: the places from the root to this one, this one last.
         show: its own experiences, or its nearest ancestor's.
+        document: the path to it in the file.
     """
 
     node: Node
@@ -62,6 +54,7 @@ class Place:
     show: tuple[Shown, ...]
     path: tuple[str, ...]
     children: tuple[str, ...]
+    document: tuple[Step, ...]
 
 
 @dataclass(frozen=True)
@@ -100,79 +93,101 @@ def _context(values: Values) -> cel.Context:
     return cel.Context(variables=values)
 
 
-def _undeclared(values: Mapping[str, Expression]) -> list[str]:
-    """One product's price must not be shown differently to two shoppers by anything but a campaign's offer."""
+def _undeclared(values: Mapping[str, Expression]) -> dict[str, str]:
+    """One product's price must not be shown differently to two shoppers by anything but a campaign's offer.
+
+    Returns:
+        What is wrong, by field.
+    """
     product, generosity = values.get("product"), values.get("generosity")
     if product is None or generosity is None or not generosity.names:
-        return []
+        return {}
     if generosity.variable == "offer.generosity":
         if product.variable == "offer.product":
-            return []
-        return [f"product: `{product.source}` has a price of its own; beside offer.generosity belongs offer.product"]
-    return [
-        f"generosity: `{generosity.source}` would show one product at another price to each shopper, by no offer that "
-        "anybody declared; write offer.generosity (with offer.product and offer.threshold), or a number"
-    ]
+            return {}
+        return {"product": f"`{product.source}` has a price of its own; beside offer.generosity belongs offer.product"}
+    return {
+        "generosity": f"`{generosity.source}` would show one product at another price to each shopper, by no offer "
+        "that anybody declared; write offer.generosity (with offer.product and offer.threshold), or a number"
+    }
 
 
 class _Compiler:
     """Goes through the nodes once, and collects every problem rather than the first."""
 
     def __init__(self, languages: Sequence[str]) -> None:
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
         self.places: dict[str, Place] = {}
         self._languages = languages
         self._samples = [_context(values) for values in sample_values()]
 
-    def _compiled(self, where: str, source: str, result: str) -> Expression | None:
+    def refuse(self, where: str, path: tuple[Step, ...], says: str, rule: str = "form", at: str = "") -> None:
+        self.problems.append(Problem(rule=rule, where=where, path=path, says=says, at=at))
+
+    def _compiled(self, where: str, path: tuple[Step, ...], source: str, result: str) -> Expression | None:
         try:
             return compile_expression(source, self._samples, result)
         except InvalidExpression as error:
-            self.problems.append(f"{where}: {error}")
+            self.refuse(where, path, str(error), "expression", error.at)
             return None
 
-    def _shown(self, where: str, experience: Experience) -> Shown:
+    def text(self, where: str, path: tuple[Step, ...], text: Mapping[str, str], kind: str) -> None:
+        for problem in problems_of_text(text, kind, self._languages):
+            self.refuse(f"{where}, text", (*path, "text"), problem, "text")
+
+    def _shown(self, where: str, path: tuple[Step, ...], experience: Experience) -> Shown:
         values: dict[str, Expression] = {}
         for name, result in _RESULTS.items():
             value = getattr(experience, name, None)
             if value is not None:
                 # A number in YAML is an amount, so it is one in CEL too: 3 and 3.0 must mean the same here.
                 source = value if isinstance(value, str) else repr(float(value))
-                expression = self._compiled(f"{where}, {name}", source, result)
+                expression = self._compiled(f"{where}, {name}", (*path, name), source, result)
                 if expression:
                     values[name] = expression
         if isinstance(experience, Promotion):
-            self.problems += [f"{where}, {problem}" for problem in _undeclared(values)]
-        kind = type(experience).__name__.lower()
-        self.problems += [f"{where}, text: {p}" for p in problems_of_text(experience.text, kind, self._languages)]
+            for name, says in _undeclared(values).items():
+                self.refuse(f"{where}, {name}", (*path, name), says, "undeclared_offer")
+        self.text(where, path, experience.text, type(experience).__name__.lower())
         return Shown(experience, values)
 
-    def visit(self, node: Node, path: tuple[str, ...], inherited: tuple[Shown, ...]) -> None:
+    def visit(self, node: Node, above: tuple[str, ...], path: tuple[Step, ...], inherited: tuple[Shown, ...]) -> None:
         where = f"node `{node.id}`"
         if node.id in self.places:
-            self.problems.append(f"{where}: the id stands twice, so a decision could not name it; give each its own")
+            self.refuse(where, (*path, "id"), "the id stands twice, so a decision could not name it; give each its own")
             return
-        if path and node.when is None:
-            self.problems.append(
-                f'{where}: has no `when`, so nobody would know who comes here; write `when: "true"` for everybody'
-            )
-        if not path and (node.when or node.leave):
-            self.problems.append(f"{where}: the root has no `when` and no `leave`: every journey starts there")
-        if not path and not node.show:
-            self.problems.append(f"{where}: the root shows nothing, so a new shopper would see nothing; add a `show`")
+        if above and node.when is None:
+            says = 'has no `when`, so nobody would know who comes here; write `when: "true"` for everybody'
+            self.refuse(where, path, says)
+        if not above and (node.when or node.leave):
+            self.refuse(where, path, "the root has no `when` and no `leave`: every journey starts there")
+        if not above and not node.show:
+            self.refuse(where, path, "the root shows nothing, so a new shopper would see nothing; add a `show`")
         show = tuple(
-            self._shown(f"{where}, show {n} ({type(e).__name__.lower()})", e) for n, e in enumerate(node.show, 1)
+            self._shown(f"{where}, show {n + 1} ({type(e).__name__.lower()})", (*path, "show", n), e)
+            for n, e in enumerate(node.show)
         )
+        condition = "a condition"
         self.places[node.id] = Place(
             node=node,
-            when=self._compiled(f"{where}, when", node.when, "a condition") if node.when else None,
-            leave=self._compiled(f"{where}, leave", node.leave, "a condition") if node.leave else None,
+            when=self._compiled(f"{where}, when", (*path, "when"), node.when, condition) if node.when else None,
+            leave=self._compiled(f"{where}, leave", (*path, "leave"), node.leave, condition) if node.leave else None,
             show=show or inherited,
-            path=(*path, node.id),
+            path=(*above, node.id),
             children=tuple(child.id for child in node.children),
+            document=path,
         )
-        for child in node.children:
-            self.visit(child, (*path, node.id), show or inherited)
+        for number, child in enumerate(node.children):
+            self._gives_way(child, node.children[:number], (*path, "children", number))
+            self.visit(child, (*above, node.id), (*path, "children", number), show or inherited)
+
+    def _gives_way(self, node: Node, before: Sequence[Node], path: tuple[Step, ...]) -> None:
+        for number, name in enumerate(node.gives_way_to):
+            if name not in {sibling.id for sibling in before}:
+                says = (
+                    f"`{name}` is no node before this one under the same parent, so it takes nothing from it; remove it"
+                )
+                self.refuse(f"node `{node.id}`, gives_way_to", (*path, "gives_way_to", number), says)
 
 
 def version_of(definition: Definition) -> str:
@@ -185,11 +200,8 @@ def compile_tree(definition: Definition) -> Tree:
     InvalidTree: with every problem found.
     """
     compiler = _Compiler(definition.languages)
-    compiler.problems += [
-        f"default, text: {problem}"
-        for problem in problems_of_text(definition.default.text, "default", definition.languages)
-    ]
-    compiler.visit(definition.root, (), ())
+    compiler.text("default", ("default",), definition.default.text, "default")
+    compiler.visit(definition.root, (), ("root",), ())
     if compiler.problems:
         raise InvalidTree(compiler.problems)
     return Tree(definition, version_of(definition), compiler.places)

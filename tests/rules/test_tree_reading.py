@@ -11,8 +11,8 @@ import yaml
 
 from layers.tree.__main__ import main
 from layers.tree.outline import outline
+from layers.tree.problem import InvalidTree
 from layers.tree.reading import read_json, read_yaml, write_json
-from layers.tree.tree import InvalidTree
 
 EXAMPLE = Path(__file__).parents[2] / "layers" / "tree" / "examples" / "grocery_basket.yaml"
 
