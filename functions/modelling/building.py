@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -74,20 +73,26 @@ def profile(project: str, dataset: str, emulator: str | None) -> dict[str, Any]:
 class DbtBuilder:
     """Args:
     project: of the datasets. emulator: `host:port`, None in the cloud. source: the dbt project's folder. select:
-        of its models, in dbt's words; all of them without.
+        of its models, in dbt's words; all of them without. folder: where each run makes its own, and removes it.
     """
 
     def __init__(
-        self, project: str, emulator: str | None, source: Path = PROJECT, select: tuple[str, ...] = ()
+        self,
+        project: str,
+        emulator: str | None,
+        source: Path = PROJECT,
+        select: tuple[str, ...] = (),
+        folder: Path | None = None,
     ) -> None:
-        self._project, self._emulator, self._source, self._select = project, emulator, source, select
+        self._project, self._emulator, self._source = project, emulator, source
+        self._select, self._folder = select, folder
 
     @classmethod
     def of(cls, values: Settings) -> DbtBuilder:
         return cls(values[settings.PROJECT], values.emulator("bigquery"))
 
     async def build(self, dataset: str, variables: Mapping[str, Any], told: Told) -> Ran:
-        with tempfile.TemporaryDirectory(prefix="models-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(prefix="models-", dir=self._folder, ignore_cleanup_errors=True) as folder:
             home = Path(folder)
             # JSON is YAML.
             profiles = json.dumps(profile(self._project, dataset, self._emulator))
@@ -112,7 +117,6 @@ class DbtBuilder:
             # Its errors come as lines on stdout too; what Python prints as it dies may quote a row.
             stderr=asyncio.subprocess.DEVNULL,
             env={**os.environ, "DO_NOT_TRACK": "1"},
-            start_new_session=True,
             limit=_LONGEST_LINE,
         )
         try:
@@ -136,12 +140,12 @@ def _tell(line: bytes, told: Told) -> None:
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
-    """Ends dbt and whatever it started, where it runs still."""
+    """Ends dbt where it runs still. It stays in the function's process group, so that whoever ends that ends it too."""
     if process.returncode is not None:
         return
-    os.killpg(process.pid, signal.SIGTERM)
+    process.terminate()
     try:
         await asyncio.wait_for(process.wait(), _STOPS_WITHIN_S)
     except TimeoutError:
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         await process.wait()
