@@ -194,7 +194,9 @@ PRICE_RESPONSES = renewed(
     "How trips with a product went with its price, by category, of the shoppers who agreed to be counted.",
     *_MOMENT,
     Column("category", _S, "product category", required=True),
-    Column("product_weeks", _I, "weeks of a product with two trips or more", required=True),
+    Column(
+        "product_weeks", _I, "weeks in which a product was sold, of those sold in three weeks of four", required=True
+    ),
     Column("products", _I, "how many products those are of", required=True),
     Column("sxx", _F, "sum of squares of ln(price) from its product's mean", required=True),
     Column("sxy", _F, "sum of products of that and ln(share of the week's trips) from its product's mean", True),

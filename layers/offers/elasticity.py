@@ -31,6 +31,10 @@ the price."""
 LEAST_ROWS = 30
 """Product weeks below which a category says nothing."""
 
+LEAST_VARIATION = 0.02
+"""Standard deviation of ln(price) within products below which prices did not vary but for rounding; on Complete Journey
+such categories gave slopes of 10^14."""
+
 
 @dataclass(frozen=True, slots=True)
 class PriceResponse:
@@ -86,7 +90,7 @@ def estimated(responses: Iterable[PriceResponse]) -> list[Estimate]:
     found = []
     for response in responses:
         freedom = response.rows - response.products - 1
-        if response.rows < LEAST_ROWS or freedom < 1 or response.sxx <= 0:
+        if response.rows < LEAST_ROWS or freedom < 1 or response.sxx < response.rows * LEAST_VARIATION**2:
             continue
         slope = response.sxy / response.sxx
         residual = max(0.0, response.syy - slope * response.sxy)

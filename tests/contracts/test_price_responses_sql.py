@@ -30,7 +30,7 @@ TRUE = {"COFFEE": -2.0, "SOAP": -1.0}
 
 
 def rows() -> list[dict[str, Any]]:
-    """Twenty weeks of four products, whose trips follow the price; and rows that must not count."""
+    """Twenty weeks of four products, whose trips follow the price; and what must not count."""
     rng = random.Random(4)
     found: list[dict[str, Any]] = []
     for week in range(20):
@@ -41,6 +41,8 @@ def rows() -> list[dict[str, Any]]:
                 found.append(line(product, category, day, price))
     return [
         *found,
+        *(line("seldom", "SOAP", AS_OF - timedelta(days=7 * week + 1), 2.0) for week in range(0, 60, 3)),
+        *(line("new", "SOAP", AS_OF - timedelta(days=7 * week + 1), 2.0) for week in range(19)),
         *(line("c1", "COFFEE", AS_OF, 100.0) for _ in range(5)),
         *(line("c1", "COFFEE", AS_OF - timedelta(days=3), 100.0, measured=False) for _ in range(5)),
         line("c1", None, AS_OF - timedelta(days=3), 100.0),
@@ -62,9 +64,14 @@ def by_hand(lines: list[dict[str, Any]]) -> dict[str, PriceResponse]:
     totals: dict[int, int] = defaultdict(int)
     for (_, _, week), prices in weeks.items():
         totals[week] += len(prices)
+    sold: dict[str, list[int]] = defaultdict(list)
+    for _, product, week in weeks:
+        sold[product].append(week)
+    steady = {p for p, some in sold.items() if len(some) >= 20 and len(some) * 4 >= (max(some) + 1) * 3}
+    assert steady == {"c1", "c2", "s1", "s2"}
     points: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     for (category, product, week), prices in weeks.items():
-        if len(prices) >= 2:
+        if product in steady:
             logs = math.log(sum(prices) / len(prices)), math.log(len(prices) / totals[week])
             points[category, product].append(logs)
     sums: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0.0, 0.0, 0.0])

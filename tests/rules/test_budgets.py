@@ -22,14 +22,14 @@ from layers.offers.model import Setting, ShopperView, Wanted
 from tests.rules.offering import AT, BRANDS, CATEGORIES, GAME, RULES, TENSION, campaign, setting
 
 
-def crowd(size: int, seed: int) -> list[ShopperView]:
-    """Shoppers of all sizes of basket, with twelve products each."""
+def crowd(size: int, seed: int, products: int = 6) -> list[ShopperView]:
+    """Shoppers of all sizes of basket, with some products each."""
     rng = random.Random(seed)
     found = []
     for number in range(size):
         usual = rng.lognormvariate(3.6, 0.5)
         wanted = []
-        for n in range(12):
+        for n in range(products):
             likely = min(0.95, rng.betavariate(1, 6))
             wanted.append(Wanted(f"product{n}", likely, rng.choice(CATEGORIES), None, rng.choice(BRANDS[:2])))
         baskets = Baskets(*(usual * share for share in (0.45, 0.7, 1.0, 1.1, 1.4, 1.9)))

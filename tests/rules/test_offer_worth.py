@@ -115,6 +115,7 @@ class TestElasticities:
         [
             PriceResponse("few", LEAST_ROWS - 1, 1, 1.0, -1.0, 2.0),
             PriceResponse("no variation", 100, 1, 0.0, 0.0, 2.0),
+            PriceResponse("rounding", 100, 1, 1e-15, 0.05, 2.0),
             PriceResponse("a product a week", 100, 100, 1.0, -1.0, 2.0),
             PriceResponse("too good to be true", 100, 1, 1.0, -1.0, 1.0),
         ],
