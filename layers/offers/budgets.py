@@ -32,6 +32,7 @@ CONFIDENCE = 1.645
 
 _MONTH_WEEKS = 365.25 / 12 / 7
 _PASSES = 2
+_ROUNDS = 30
 _NEAR = 1e-3
 _PROHIBITIVE = 1e9
 """The price of a budget that is smaller than one offer, or than what is not known of its use: nobody gets it."""
@@ -149,10 +150,15 @@ def allocate(
     for _ in range(_PASSES):
         for key, limit in budgets.items():
             prices[key] = crowd.lowest(key, limit, prices)
-    for key, limit in budgets.items():
-        # One that was lowered for another's sake may be over again.
-        if crowd.use(key, limit, prices).upper > limit:
-            prices[key] = crowd.lowest(key, limit, prices)
+    # Who leaves one budget may come to another. So from here on prices only rise, and a budget that still is over after
+    # many rounds is closed: each round after those closes one more, at the latest all of them.
+    for closing in range(_ROUNDS + len(budgets)):
+        over = [key for key, limit in budgets.items() if crowd.use(key, limit, prices).upper > limit]
+        if not over:
+            break
+        for key in over:
+            raised = max(crowd.lowest(key, budgets[key], prices), prices[key] * (1 + _NEAR))
+            prices[key] = _PROHIBITIVE if closing >= _ROUNDS else raised
     uses = {key: crowd.use(key, limit, prices) for key, limit in budgets.items()}
     return Allocation(_as_prices(prices), crowd.value(prices), best / share, uses)
 

@@ -40,7 +40,7 @@ def crowd(size: int, seed: int, products: int = 6) -> list[ShopperView]:
 
 RUN = setting(
     campaign(brand="North", budget=Budget(money=100.0, per="week")),
-    campaign(campaign="soap", categories=("SOAP",), brand="South", margin=0.7, budget=Budget(count=200, per="week")),
+    campaign(campaign="soap", categories=("SOAP",), brand="South", margin=0.7, budget=Budget(count=100, per="week")),
     campaign(
         campaign="toys", categories=("TOYS",), margin=0.5, exploration=0.0,
         budget=Budget(money=60.0, count=500, per="week"),
