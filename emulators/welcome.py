@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 
 from emulators.tokens import handed_on_token
 from emulators.wiring import Wiring
+from layers.declarations import SecretKind
+from layers.privacy.shopper_token import LONGEST_S, issue
+from layers.privacy.signature import decode_key
 
 _SHOPPER, _ERASED = "9250001234567", "9250007654321"
 """Customer ids that nobody has."""
@@ -41,6 +44,8 @@ def commands(wiring: Wiring, now: datetime) -> list[tuple[str, str]]:
     body = {"shopper": _SHOPPER, "session": "curl", "channel": "web", "events": [event]}
     origin = (retailer.get("origins") or [""])[0]  # type: ignore[index]
     officer = (retailer.get("compliance") or [""])[0]  # type: ignore[index]
+    key = decode_key(wiring.secret(SecretKind.SIGNING_KEY, str(retailer["id"])))
+    proof = issue(key, _SHOPPER, now.timestamp(), LONGEST_S)
     token = handed_on_token(str(officer), wiring.services["consent_erasure"].address_in_graph, now)
     return [
         (
@@ -51,10 +56,10 @@ def commands(wiring: Wiring, now: datetime) -> list[tuple[str, str]]:
             ),
         ),
         (
-            "ask for the experience, counting that event",
+            "ask for the experience, counting that event, with the token that the shop's server gives its page",
             _curl(
                 f"{wiring.address('experiences')}/v1/experiences?key={retailer['read_key']}&after={event_id}",
-                *("\\\n ", "-H", f"Origin: {origin}", "-H", f"Gondola-Shopper: {_SHOPPER}"),
+                *("\\\n ", "-H", f"Origin: {origin}", "-H", f"Gondola-Shopper: {proof}"),
             ),
         ),
         (

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from datetime import time as clock_time
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from rich.table import Table
@@ -32,6 +33,8 @@ from emulators.shop.told import Step, changes, most_varied, tell
 from emulators.shop.tracker import Front
 from layers.declarations import SecretKind, settings
 from layers.privacy.pseudonym import Pseudonymiser
+from layers.privacy.shopper_token import issue
+from layers.privacy.signature import decode_key
 
 POPULAR_DAYS = 28
 """Over which the popular products are counted, as scoring does."""
@@ -145,6 +148,11 @@ def sessions_of(options: Options, assortment: Assortment) -> list[list[Session]]
     return live_day(orders[: options.orders], assortment)
 
 
+def _token(key: bytes, customer: str) -> str:
+    """As the shop's own server makes it, for the page that it renders."""
+    return issue(key, customer, time.time())
+
+
 def _play(stage: Stage, shoppers: Sequence[Sequence[Session]], screen: Screen) -> tuple[Played, float]:
     retailer = stage.retailer
     front = Front(
@@ -153,6 +161,7 @@ def _play(stage: Stage, shoppers: Sequence[Sequence[Session]], screen: Screen) -
         retailer.write_key,
         retailer.read_key,
         retailer.origins[0],
+        partial(_token, decode_key(stage.values[settings.secret(SecretKind.SIGNING_KEY, retailer.id)])),
     )
     events = sum(len(session.events) for visits in shoppers for session in visits)
     begun = time.monotonic()

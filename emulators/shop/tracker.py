@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -63,13 +64,18 @@ class Answer(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """Where a page of the retailer calls, and as what."""
+    """Where a page of the retailer calls, and as what.
+
+    Attributes:
+        token: what the shop's own server gives a page to prove whose it is, by customer id.
+    """
 
     ingest: str
     experiences: str
     write_key: str
     read_key: str
     origin: str
+    token: Callable[[str], str]
 
 
 @dataclass(slots=True)
@@ -95,7 +101,7 @@ class Tracker:
     """
 
     def __init__(self, front: Front, tally: Tally, pause_s: float = PAUSE_S) -> None:
-        self._tally, self._pause_s = tally, pause_s
+        self._front, self._tally, self._pause_s = front, tally, pause_s
         self._ingest, self._experiences = Connection(front.ingest), Connection(front.experiences)
         self._post_to = "/v1/events?" + urlencode({"key": front.write_key})
         self._read_from = "/v1/experiences?" + urlencode({"key": front.read_key})
@@ -116,7 +122,7 @@ class Tracker:
 
     async def experience(self, shopper: str, after: str) -> Answer | None:
         """What to show now, counting the event `after`; None when no answer came."""
-        headers = {**self._read_headers, "Gondola-Shopper": shopper}
+        headers = {**self._read_headers, "Gondola-Shopper": self._front.token(shopper)}
         answer = Answer(reason=UNAVAILABLE)
         for attempt in range(ATTEMPTS):
             self._tally.retries += bool(attempt)

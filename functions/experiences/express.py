@@ -73,7 +73,7 @@ class PageExpress:
             return False
         customer = headers.get(SHOPPER_HEADER.encode(), b"").decode("latin-1")
         try:
-            question = read_question({SHOPPER_HEADER: customer}, query)
+            question = read_question({SHOPPER_HEADER: customer}, query, room.doors[retailer.id], now.timestamp())
         except InvalidQuestion:
             return False
         task = asyncio.get_running_loop().create_task(self._answer(question, retailer, origin, room, now, reply))

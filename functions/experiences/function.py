@@ -21,6 +21,7 @@ FUNCTION = Function(
         HotTable("shoppers", Access.READ),
         Documents(Access.READ),
         RetailerSecret(SecretKind.PSEUDONYM_KEY),
+        RetailerSecret(SecretKind.SIGNING_KEY),
     ),
     scale=Scale(min_instances=2, max_instances=100, concurrency=80, timeout_s=10, startup_boost=True),
     bases=(LegalBasis.CONSENT,),

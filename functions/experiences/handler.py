@@ -74,9 +74,9 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
             return Response(status_code=204, headers=headers)
         if request.method != "GET":
             raise Problem(405, "method-not-allowed", "Experiences are read", f"Use GET {PATH}.")
-        question = read_question(request.headers, request.query_params)
+        question = read_question(request.headers, request.query_params, room.doors[retailer.id], now.timestamp())
     except InvalidQuestion as refusal:
-        return Problem(400, refusal.kind, refusal.title, refusal.detail).answer(headers)
+        return Problem(refusal.status, refusal.kind, refusal.title, refusal.detail).answer(headers)
     except Problem as problem:
         return problem.answer(headers)
     return await shown(question, retailer, origin, room, now)
@@ -90,7 +90,7 @@ async def shown(question: Question, retailer: Retailer, origin: str | None, room
 
 async def _found(question: Question, retailer: Retailer, room: Room, now: datetime) -> Answer:
     """Never fails: a shopper sees the default experience rather than an error."""
-    wording = Wording(retailer.locale, retailer.currency)
+    wording = Wording(question.locale or retailer.locale, retailer.currency)
     live = room.trees.last(retailer.id)
     try:
         async with asyncio.timeout(room.patience_s):

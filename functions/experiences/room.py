@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from layers.declarations import settings
+from functions.experiences.rules import Door
+from layers.declarations import SecretKind, settings
 from layers.declarations.settings import Settings
 from layers.privacy.keyring import KeyRing
-from layers.retailers import Registry
+from layers.privacy.signature import decode_key
+from layers.retailers import Registry, Retailer, ShopperTokens
 from layers.shell.log import failure
 from layers.shell.settle import settle
 from layers.stores.bigtable.port import HotEvents, ShopperRows
@@ -23,11 +25,12 @@ milliseconds; the laptop, where everything shares two cores, sets more."""
 @dataclass(frozen=True, slots=True)
 class Room:
     """Attributes:
-    rings: pseudonym keys by retailer id.
+    rings, doors: pseudonym keys, and who may ask, by retailer id.
     """
 
     registry: Registry
     rings: dict[str, KeyRing]
+    doors: dict[str, Door]
     hot: HotEvents
     rows: ShopperRows
     trees: LiveTrees
@@ -46,6 +49,7 @@ async def make() -> Room:
     made = Room(
         registry,
         {r.id: KeyRing.of(values, r) for r in registry},
+        {r.id: _door(values, r) for r in registry},
         BigtableHotEvents.of(values),
         BigtableShopperRows.of(values),
         PublishedTrees(documents, time.monotonic),
@@ -55,6 +59,11 @@ async def make() -> Room:
     await _open_connections(made)
     settle()
     return made
+
+
+def _door(values: Settings, retailer: Retailer) -> Door:
+    key = decode_key(values[settings.secret(SecretKind.SIGNING_KEY, retailer.id)])
+    return Door(key, retailer.shopper_tokens is ShopperTokens.REQUIRED)
 
 
 async def _open_connections(made: Room) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from msgspec import Struct
 
+from layers.privacy.shopper_token import InvalidToken, customer_of
 from layers.tree.catching_up import CaughtUp, Shopper, newest_known
 from layers.tree.decision import experience_json
 from layers.tree.folding import begins_anew, newest_consent, paused
@@ -22,25 +23,78 @@ SHOPPER_HEADER = "gondola-shopper"
 _CUSTOMER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _EVENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,63}")
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SLOT = r"[a-z][a-z0-9_]{0,47}"
+_SLOTS = re.compile(rf"{_SLOT}(,{_SLOT}){{0,15}}")
+_LOCALE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
+_LONGEST_ID = 64
+_PARTS = (
+    ("after", _EVENT, "the same id that was sent to /v1/events"),
+    ("session", _SESSION, "the same id that was sent to /v1/events"),
+    ("slot", _SLOTS, "the page's places, with commas between them"),
+    ("locale", _LOCALE, "a language, and a country if it matters, as in fr-FR"),
+)
 
 
 class InvalidQuestion(ValueError):
     """A request that cannot be answered. `detail` names the part and its rule, never its value."""
 
-    def __init__(self, kind: str, title: str, detail: str) -> None:
+    def __init__(self, kind: str, title: str, detail: str, status: int = 400) -> None:
         super().__init__(kind)
-        self.kind, self.title, self.detail = kind, title, detail
+        self.kind, self.title, self.detail, self.status = kind, title, detail, status
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How a retailer's pages prove whose they are.
+
+    Attributes:
+        key: the signing key, which the retailer's server has too. required: a customer id alone is not enough.
+    """
+
+    key: bytes
+    required: bool
+
+    def customer(self, said: str, now: float) -> str:
+        """Raises:
+        InvalidQuestion: nobody, or not proved.
+        """
+        customer = said
+        # An id has 64 characters at most, and a token has more.
+        if len(said) > _LONGEST_ID:
+            try:
+                customer = customer_of(self.key, said, now)
+            except InvalidToken as error:
+                raise InvalidQuestion("shopper-token", "The shopper's token is not valid", f"{error}.", 401) from None
+        elif said and self.required:
+            raise InvalidQuestion(
+                "shopper-token",
+                "A shopper's token is needed",
+                "The header Gondola-Shopper must hold a token that the shop's own server signed: a customer id alone "
+                "would let anybody ask in another's name. functions/experiences/README.md says how to make one.",
+                401,
+            )
+        if not _CUSTOMER.fullmatch(customer):
+            raise InvalidQuestion(
+                "no-shopper",
+                "Which shopper?",
+                "The header Gondola-Shopper must name the retailer's customer id: 1 to 64 letters, digits, dots, "
+                "dashes or underscores. It is a header because addresses end up in logs.",
+            )
+        return customer
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """Attributes:
     after: the event that the answer must count; None to ask without one.
+    slots: of the page; empty for all. locale: of the texts; empty for the retailer's.
     """
 
     customer: str
     after: str | None
     session: str | None
+    slots: frozenset[str] = frozenset()
+    locale: str = ""
 
 
 class After(Struct, frozen=True):
@@ -67,27 +121,24 @@ class Answer(Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-def read_question(headers: Mapping[str, str], query: Mapping[str, str]) -> Question:
-    """Raises:
-    InvalidQuestion: a part is missing or breaks its rule.
+def read_question(headers: Mapping[str, str], query: Mapping[str, str], door: Door, now: float) -> Question:
+    """Args:
+        now: Unix seconds.
+
+    Raises:
+        InvalidQuestion: a part is missing or breaks its rule.
     """
-    customer = headers.get(SHOPPER_HEADER, "")
-    after, session = query.get("after"), query.get("session")
-    if not _CUSTOMER.fullmatch(customer):
-        raise InvalidQuestion(
-            "no-shopper",
-            "Which shopper?",
-            "The header Gondola-Shopper must hold the retailer's customer id: 1 to 64 letters, digits, dots, dashes or "
-            "underscores. It is a header because addresses end up in logs.",
-        )
-    for name, value, rule in (("after", after, _EVENT), ("session", session, _SESSION)):
+    customer = door.customer(headers.get(SHOPPER_HEADER, ""), now)
+    for name, rule, meaning in _PARTS:
+        value = query.get(name)
         if value is not None and not rule.fullmatch(value):
             raise InvalidQuestion(
                 f"invalid-{name}",
                 f"`{name}` cannot be read",
-                f"The query parameter `{name}` must match {rule.pattern}: the same id that was sent to /v1/events.",
+                f"The query parameter `{name}` must match {rule.pattern}: {meaning}.",
             )
-    return Question(customer, after, session)
+    slots = frozenset(query["slot"].split(",")) if "slot" in query else frozenset()
+    return Question(customer, query.get("after"), query.get("session"), slots, query.get("locale", ""))
 
 
 def counts(state: State | None, question: Question) -> bool:
@@ -136,7 +187,7 @@ def answered(
         decision=None if state is None or fresh or unlike else state.last_id,
         parameters_version="" if reason == "consent" else standing.parameters_version,
         after=After(question.after, counted) if question.after is not None else None,
-        experiences=[experience_json(one) for one in shown],
+        experiences=[experience_json(one) for one in shown if not question.slots or one.slot in question.slots],
         default=bool(reason),
         reason=reason or None,
     )

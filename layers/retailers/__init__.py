@@ -13,6 +13,7 @@ from layers.retailers.registry import (
     Registry,
     Retailer,
     RetentionClass,
+    ShopperTokens,
     family,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "Registry",
     "Retailer",
     "RetentionClass",
+    "ShopperTokens",
     "family",
 ]

@@ -33,6 +33,15 @@ class AbsentConsent(StrEnum):
     GRANTED = "granted"
 
 
+class ShopperTokens(StrEnum):
+    """Who may ask what a shopper is shown."""
+
+    REQUIRED = "required"
+    """Whoever has a token of the retailer's server."""
+    OPTIONAL = "optional"
+    """Also whoever knows a customer id: for a shop that is still building its server's part."""
+
+
 class InvalidRetailer(ValueError):
     """A registry entry that breaks a rule. The message names the retailer, the rule and the remedy."""
 
@@ -90,6 +99,7 @@ class Retailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         timezone: IANA name; the retailer's day.
         compliance: e-mail addresses of the identities that may ask for erasure in this retailer's name.
         absent_consent: what holds where no consent is known.
+        shopper_tokens: whether a page must prove whose it is.
         events_per_second: the most that one instance of the event API takes of it; more is answered 429. None for no
             limit.
         pseudonym_keys: one, or two from the day a rotation is prepared until the older may go, oldest first
@@ -107,6 +117,7 @@ class Retailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     contract: Contract = Contract()
     compliance: tuple[str, ...] = ()
     absent_consent: AbsentConsent = AbsentConsent.REFUSED
+    shopper_tokens: ShopperTokens = ShopperTokens.REQUIRED
     feed: Feed | None = None
     events_per_second: Annotated[int, msgspec.Meta(ge=1)] | None = None
     pseudonym_keys: Annotated[tuple[PseudonymKey, ...], msgspec.Meta(min_length=1, max_length=2)] = (PseudonymKey(),)

@@ -21,6 +21,7 @@ from functions.decisioning.handler import answer as decide
 from functions.decisioning.room import Room as DecisioningRoom
 from functions.experiences.handler import answer as ask_page
 from functions.experiences.room import Room as PageRoom
+from functions.experiences.rules import Door as PageDoor
 from functions.ingest.bringing import AGAIN_AFTER_S, Bringing
 from functions.ingest.commit import GroupCommit
 from functions.ingest.handler import answer as send
@@ -87,7 +88,16 @@ class Town:
         self.decisioning = DecisioningRoom(
             registry, self.hot, self.rows, self.documents, trees, self.decisions, self.suppressions
         )
-        self.page = PageRoom(registry, {self.id: ring}, self.hot, self.rows, trees, self.suppressions, 30)
+        self.page = PageRoom(
+            registry,
+            {self.id: ring},
+            {self.id: PageDoor(bytes(32), required=False)},
+            self.hot,
+            self.rows,
+            trees,
+            self.suppressions,
+            30,
+        )
         self.office = OfficeRoom(
             registry,
             {self.id: ring},

@@ -14,7 +14,9 @@ from functions.decisioning.handler import answer as decide
 from functions.decisioning.room import Room as DecisioningRoom
 from functions.experiences.handler import answer
 from functions.experiences.room import PATIENCE_S, Room
+from functions.experiences.rules import Door
 from layers.events.record import Record
+from layers.privacy.shopper_token import issue
 from layers.stores.bigtable.port import ShopperRow
 from layers.stores.collections import LIVE_TREES
 from layers.tree.folding import key_of
@@ -22,7 +24,7 @@ from layers.tree.live import FRESH_S, change
 from layers.tree.programme import stop
 from layers.tree.state import decode_state
 from tests.handlers.asking import ask
-from tests.handlers.visiting import CUSTOMER, KEY, NOW, RING, SHOPPER, TREE, Stores, pushed, seen
+from tests.handlers.visiting import CUSTOMER, KEY, NOW, RING, SHOPPER, SIGNING, TREE, Stores, pushed, seen
 
 ORIGIN = "https://shop.example"
 
@@ -32,6 +34,8 @@ class Page(Stores):
 
     patience_s = 2.0
     hangs = False
+    # Most of these tests are about what is shown; who may ask has tests of its own.
+    required = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,6 +61,7 @@ class Page(Stores):
         return Room(
             self.registry,
             {retailer.id: RING for retailer in self.registry},
+            {retailer.id: Door(SIGNING, self.required) for retailer in self.registry},
             self.counting_hot,
             self.counting_rows,
             self.trees,
@@ -355,3 +360,45 @@ async def test_before_it_is_known_who_is_erased_everybody_is_shown_the_default(p
     page.suppressions.down = True
     shown = await page.shown(f"after={ADD.event.id}")
     assert (shown["default"], shown["reason"]) == (True, "unavailable")
+
+
+class Guarded(Page):
+    """A shop whose pages prove whose they are."""
+
+    required = True
+
+
+async def test_a_token_of_the_shops_server_opens_and_a_bare_customer_id_does_not() -> None:
+    page = Guarded()
+    await page.open()
+    await page.store(ADD)
+    proved = {"gondola-shopper": issue(SIGNING, CUSTOMER, NOW.timestamp())}
+    shown = await page.shown(f"after={ADD.event.id}", headers=proved)
+    assert (shown["default"], shown["node"]) == (False, "building")
+    for said in (CUSTOMER, issue(b"another shop's key", CUSTOMER, NOW.timestamp()), proved["gondola-shopper"][:-3]):
+        refused = await page.get(headers={"gondola-shopper": said})
+        assert refused.status_code == 401
+        assert json.loads(bytes(refused.body))["type"].endswith("shopper-token")
+        assert CUSTOMER.encode() not in bytes(refused.body), "nothing personal is echoed"
+    tomorrow = await page.get(headers=proved, now=NOW + timedelta(days=1))
+    assert tomorrow.status_code == 401
+
+
+async def test_a_token_of_another_customer_shows_that_customers_page(page: Page) -> None:
+    await page.store(ADD)
+    stranger = {"gondola-shopper": issue(SIGNING, "555", NOW.timestamp())}
+    assert (await page.shown(headers=stranger))["node"] == "arrival"
+
+
+async def test_a_page_asks_for_its_own_places_in_its_own_language(page: Page) -> None:
+    await page.store(VIEW, ADD, MORE)
+    all_slots = {one["slot"] for one in (await page.shown(f"after={MORE.event.id}"))["experiences"]}
+    assert len(all_slots) > 1
+    some = await page.shown(f"after={MORE.event.id}&slot=main&locale=en-GB")
+    assert {one["slot"] for one in some["experiences"]} == {"main"}
+    assert some["experiences"][0]["text"] == "€16.00 to go"
+    none = await page.shown(f"after={MORE.event.id}&slot=footer")
+    assert (none["experiences"], none["default"]) == ([], False)
+    for part in ("slot=Main", "slot=a,,b", "locale=english"):
+        refused = await page.get(part)
+        assert refused.status_code == 400 and b"cannot be read" in bytes(refused.body)

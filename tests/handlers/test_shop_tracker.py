@@ -77,7 +77,7 @@ def shop(counted: bool = True, **more: object) -> tuple[Serve, list[Request]]:
 
 
 def front(address: str) -> Front:
-    return Front(address, address, "write-key", "read-key", "https://shop.example")
+    return Front(address, address, "write-key", "read-key", "https://shop.example", "token of {}".format)
 
 
 async def test_an_event_is_sent_as_a_page_sends_it_and_the_answer_asked_for() -> None:
@@ -92,7 +92,7 @@ async def test_an_event_is_sent_as_a_page_sends_it_and_the_answer_asked_for() ->
     assert (headers["origin"], headers["content-type"]) == ("https://shop.example", "text/plain;charset=UTF-8")
     assert json.loads(body)["shopper"] == "900" and json.loads(body)["events"][0]["type"] == "PageViewed"
     assert question == "/v1/experiences?key=read-key&after=event-0001", "no customer id stands in an address"
-    assert asked["gondola-shopper"] == "900"
+    assert asked["gondola-shopper"] == "token of 900"
     assert answer is not None and answer.node == "arrival"
     assert (tally.sent, tally.acknowledged, tally.uncounted) == (["event-0001"], ["event-0001"], [])
     assert len(tally.latencies_ms) == 1

@@ -32,6 +32,7 @@ RING = KeyRing({1: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="})
 SHOPPER = RING.current(CUSTOMER)
 OTHER = RING.current("9250007654321")
 NOW = START.replace(hour=12)
+SIGNING = b"the retailer's signing key, 32 B"
 KEY = "read-key-of-demo-1"
 DEMO = Retailer(
     id="demo",

@@ -48,7 +48,7 @@ def pause(stack: Stack) -> Callable[[], None]:
 def page(shop: Shop, customer: str) -> dict[str, Any]:
     """As a page that counts no event of its own: the row alone is looked at."""
     url = f"{shop.stack.address('experiences')}/v1/experiences?key={shop.retailer.read_key}"
-    answer = httpx.get(url, headers={"gondola-shopper": customer}, timeout=20)
+    answer = httpx.get(url, headers={"gondola-shopper": shop.token(customer)}, timeout=20)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 

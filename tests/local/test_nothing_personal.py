@@ -80,11 +80,14 @@ def talked(shop: Shop, prefix: str, customer: str, email: str, phone: str) -> li
     answers.append(httpx.post(f"{door}/v1/events?key={phone}", content=email, timeout=20))
     answers.append(httpx.get(f"{page}/v1/experiences?key={email}", headers={"gondola-shopper": customer}, timeout=20))
     answers.append(httpx.get(f"{page}/v1/experiences?key={key}", headers={"gondola-shopper": email}, timeout=20))
+    answers.append(httpx.get(f"{page}/v1/experiences?key={key}", headers={"gondola-shopper": customer}, timeout=20))
+    unproved = shop.token(customer)[:-4]
+    answers.append(httpx.get(f"{page}/v1/experiences?key={key}", headers={"gondola-shopper": unproved}, timeout=20))
     # A tracker's library may put anything into these, and Google's tools take them for a trace's name.
     traced = {"traceparent": f"00-{email}-01", "x-cloud-trace-context": f"{email}/1;o=1", "baggage": f"user={phone}"}
     body = {"shopper": customer, "session": "s1", "channel": "web", "events": [{**events[0], "id": f"{prefix}traced"}]}
     answers.append(httpx.post(f"{door}/v1/events?key={write_key}", json=body, headers=traced, timeout=20))
-    shopper = {"gondola-shopper": customer, **traced}
+    shopper = {"gondola-shopper": shop.token(customer), **traced}
     answers.append(httpx.get(f"{page}/v1/experiences?key={key}", headers=shopper, timeout=20))
     for path in ("/v1/erasures", "/v1/access", "/v1/objections"):
         for sent in ({"customers": [customer, email], phone: 1}, {"retailer": email}, [customer]):

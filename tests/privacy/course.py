@@ -63,7 +63,9 @@ class _Run:
 
     def all(self) -> None:
         begun = time.monotonic()
-        with Crowd(self.cast, self.script, self.place.ingest, self.place.experiences, self.form.pause_s) as crowd:
+        with Crowd(
+            self.cast, self.script, self.place.ingest, self.place.experiences, self.place.token, self.form.pause_s
+        ) as crowd:
             self.load = crowd
             with self.dead_letters():
                 crowd.until("everybody was there once", lambda: self.script.opened)

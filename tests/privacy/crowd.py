@@ -59,7 +59,7 @@ class Crowd:
     """`with Crowd(…) as crowd:` posts until the block ends, then what is still held back.
 
     Args:
-        ingest, experiences: addresses. post, look: path and query of each.
+        ingest, experiences: addresses. post, look: path and query of each. token: of a customer, for its page.
         pause_s: of a client between two batches, once everybody was there.
     """
 
@@ -69,11 +69,12 @@ class Crowd:
         script: Script,
         ingest: tuple[str, str],
         experiences: tuple[str, str],
+        token: Callable[[str], str],
         pause_s: float,
         clients: int = 6,
     ) -> None:
         self._cast, self._script, self._ingest, self._experiences = cast, script, ingest, experiences
-        self._clients, self._pause_s = clients, pause_s
+        self._token, self._clients, self._pause_s = token, clients, pause_s
         self._own: list[Batch] = []
         self.answers = Answers()
         self._over = threading.Event()
@@ -148,7 +149,7 @@ class Crowd:
 
     async def _look(self, connection: Connection, batch: Batch) -> None:
         try:
-            headers = {"Gondola-Shopper": batch.shopper.customer}
+            headers = {"Gondola-Shopper": self._token(batch.shopper.customer)}
             reply = await connection.request("GET", self._experiences[1], headers)
         except (OSError, TimeoutError):
             return

@@ -24,6 +24,8 @@ from emulators.tokens import handed_on_token
 from layers.declarations import SecretKind, settings
 from layers.declarations.settings import Settings
 from layers.privacy.pseudonym import Pseudonymiser
+from layers.privacy.shopper_token import issue
+from layers.privacy.signature import decode_key
 from layers.retailers import Registry, Retailer
 from layers.shell.push import encode_push
 from tests.privacy.dump import Dump, plain_client
@@ -64,6 +66,10 @@ class Place:
     @property
     def retailer(self) -> Retailer:
         return Registry.of_environment(self.values.values, settings.RETAILER_PREFIX).by_id["demo"]
+
+    def token(self, customer: str) -> str:
+        """As the shop's own server signs it."""
+        return issue(decode_key(self.stack.secret(SecretKind.SIGNING_KEY, "demo")), customer, time.time())
 
     @property
     def pseudonym(self) -> Callable[[str], str]:

@@ -25,7 +25,7 @@ from google.cloud import firestore, pubsub_v1
 from google.cloud.bigtable.data import BigtableDataClient, ReadRowsQuery, RowRange
 from google.cloud.bigtable.data.row_filters import CellsColumnLimitFilter
 
-from functions.experiences.rules import answered, counts, read_question
+from functions.experiences.rules import Door, answered, counts, read_question
 from layers.events.record import Record, decode_lines, decode_record, milliseconds
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.retailers import AbsentConsent, Registry, Retailer
@@ -39,6 +39,7 @@ from layers.tree.state import State, decode_state, encode_state
 from layers.tree.tree import Tree
 from layers.tree.wording import Wording
 
+_OPEN = Door(b"", required=False)
 _FRESH_S = 5.0
 _REGISTRY = Registry.of_environment(os.environ, "GONDOLA_RETAILER_")
 
@@ -146,7 +147,7 @@ def sample_experiences(request: flask.Request) -> Any:
     """`GET /v1/experiences`."""
     retailer = _REGISTRY.by_read_key[request.args["key"]]
     lowered = {name.lower(): value for name, value in request.headers.items()}
-    question = read_question(lowered, request.args)
+    question = read_question(lowered, request.args, _OPEN, time.time())
     pseudonymise = Pseudonymiser(os.environ[f"GONDOLA_SECRET_PSEUDONYM_KEY_{retailer.id.upper()}"])
     shopper = pseudonymise(question.customer)
     held = stores()
