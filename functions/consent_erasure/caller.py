@@ -1,66 +1,15 @@
-"""Who calls: the claims of an identity token that Cloud Run has verified. Pure.
-
-Owns the reading of the token and the binding of an identity to its retailer. Does not verify a signature: Cloud Run
-has, and hands the token on with its signature removed, so there is nothing left to verify.
-"""
+"""Whose requests an identity may make: that of the retailers whose `compliance` list names it. Pure."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Sequence
-
-import msgspec
-
 from layers.retailers import Registry, Retailer
+from layers.shell.caller import AUTHORIZATION, SERVERLESS, NotIdentified, caller, is_listed
 
-AUTHORIZATION = "authorization"
-
-SERVERLESS = "x-serverless-authorization"
-"""Cloud Run checks this header *instead of* `Authorization` when both are sent. Reading the other one would let an
-identity of one retailer pass its own valid token here and a forged one there."""
-
-
-class NotIdentified(ValueError):
-    """No token, or none that names somebody. The message holds nothing of the token."""
-
-
-class _Claims(msgspec.Struct, frozen=True):
-    email: str
-    email_verified: bool = True
-
-
-_claims = msgspec.json.Decoder(_Claims)
-
-
-def caller(authorization: Sequence[str], serverless: Sequence[str]) -> str:
-    """The e-mail of the identity that Cloud Run let in.
-
-    Args:
-        authorization, serverless: every value of the two headers.
-
-    Raises:
-        NotIdentified: with the reason.
-    """
-    values = serverless or authorization
-    if len(values) != 1:
-        raise NotIdentified("one bearer token is needed, in the header Authorization")
-    scheme, _, token = values[0].strip().partition(" ")
-    parts = token.strip().split(".")
-    if scheme.lower() != "bearer" or len(parts) != 3:
-        raise NotIdentified("the header Authorization holds no `Bearer <identity token>`")
-    try:
-        payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-        claims = _claims.decode(payload)
-    except (binascii.Error, ValueError):
-        raise NotIdentified("the identity token cannot be read, or has no e-mail among its claims") from None
-    if not claims.email or not claims.email_verified:
-        raise NotIdentified("the identity token names no verified e-mail")
-    return claims.email.casefold()
+__all__ = ["AUTHORIZATION", "SERVERLESS", "NotIdentified", "caller", "may_act_for", "retailers_of"]
 
 
 def may_act_for(email: str, retailer: Retailer) -> bool:
-    return email in {address.casefold() for address in retailer.compliance}
+    return is_listed(email, retailer.compliance)
 
 
 def retailers_of(email: str, registry: Registry) -> frozenset[str]:

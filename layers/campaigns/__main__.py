@@ -1,4 +1,4 @@
-"""`python -m layers.campaigns check FILE | publish FILE | rules FILE | list | withdraw CAMPAIGN`.
+"""`python -m layers.campaigns check | publish | rules FILE`, `list | report`, `pause | resume | withdraw CAMPAIGN`.
 
 All but `check` reach Firestore with the same environment values as the functions.
 """
@@ -11,15 +11,20 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from layers.campaigns.model import Campaign, HouseRules
+from layers.campaigns.model import HouseRules
 from layers.campaigns.published import (
+    NotPublished,
+    Published,
+    State,
+    WasEnded,
+    become,
     campaigns_of,
     publish_campaign,
     publish_rules,
     rules_of,
-    withdraw,
 )
 from layers.campaigns.reading import InvalidCampaign, read_campaign, read_rules
+from layers.campaigns.reporting import Line, report
 from layers.declarations import settings
 from layers.declarations.settings import MissingSetting, Settings
 from layers.retailers import InvalidRetailer, Registry, Retailer
@@ -39,12 +44,21 @@ def _arguments() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=what)
         command.add_argument("file", type=Path)
         command.add_argument("--retailer", required=True)
-    listed = commands.add_parser("list", help="the retailer's campaigns")
-    listed.add_argument("--retailer", required=True)
-    ended = commands.add_parser("withdraw", help="ends a campaign before its date")
-    ended.add_argument("campaign")
-    ended.add_argument("--retailer", required=True)
+    for name, what in (("list", "the retailer's campaigns"), ("report", "what its budgets have spent, reserved, left")):
+        command = commands.add_parser(name, help=what)
+        command.add_argument("--retailer", required=True)
+    for name, (_, meaning, _) in _BECOMES.items():
+        command = commands.add_parser(name, help=meaning)
+        command.add_argument("campaign")
+        command.add_argument("--retailer", required=True)
     return parser
+
+
+_BECOMES = {
+    "pause": (State.PAUSED, "shows nothing of a campaign, within two seconds, until `resume`", "is paused"),
+    "resume": (State.LIVE, "shows a paused campaign again", "is shown again"),
+    "withdraw": (State.ENDED, "ends a campaign before its date, within two seconds", "is withdrawn"),
+}
 
 
 def _retailer(values: Settings, id: str) -> Retailer:
@@ -69,12 +83,18 @@ async def published(given: argparse.Namespace, documents: Documents, retailer: R
         campaign = read_campaign(text, await rules_of(documents, retailer))
         new = await publish_campaign(documents, retailer.id, campaign, text)
         return f"{retailer.id} offers {campaign.campaign} {'from the next scoring on' if new else 'already'}"
-    if given.command == "withdraw":
-        if not await withdraw(documents, retailer.id, given.campaign):
-            raise InvalidCampaign([f"{retailer.id} has no campaign {given.campaign!r}; `list` names them"])
-        return f"{given.campaign} is withdrawn: the next scoring offers it no more"
     now = datetime.now(UTC)
-    lines = [_line(p.campaign, p.withdrawn, now) for p in await campaigns_of(documents, retailer.id)]
+    if given.command in _BECOMES:
+        state, _, said = _BECOMES[given.command]
+        try:
+            new = await become(documents, retailer.id, given.campaign, state, now)
+        except (NotPublished, WasEnded) as error:
+            raise InvalidCampaign([f"{error}; `list` names what {retailer.id} has"]) from None
+        return f"{given.campaign} {said}{'' if new else ' already'}"
+    if given.command == "report":
+        told = [_balance(line) for line in await report(documents, retailer, now)]
+        return "\n".join(told or [f"{retailer.id} has no campaign with a budget now"])
+    lines = [_line(p, now) for p in await campaigns_of(documents, retailer.id)]
     return "\n".join(lines or [f"{retailer.id} has no campaign"])
 
 
@@ -82,12 +102,20 @@ def _told(rules: HouseRules) -> str:
     return f"law of {rules.country}, control group {rules.control:.0%}, {rules.offers_per_shopper} offers a shopper"
 
 
-def _line(campaign: Campaign, withdrawn: bool, now: datetime) -> str:
-    state = "withdrawn" if withdrawn else "running" if campaign.runs(now) else "over"
-    if not withdrawn and now < campaign.begins():
-        state = "to come"
+def _line(published: Published, now: datetime) -> str:
+    campaign, state = published.campaign, published.state.value
+    if published.state is State.LIVE:
+        state = "to come" if now < campaign.begins() else "running" if campaign.runs(now) else "over"
     levels = ", ".join(level.id for level in campaign.generosity)
     return f"{campaign.campaign:<24} {state:<9} {campaign.starts} to {campaign.ends}  {campaign.kind}: {levels}"
+
+
+def _balance(line: Line) -> str:
+    def amount(units: int) -> str:
+        return f"{units / 100:.2f}" if line.unit == "cents" else f"{units}"
+
+    parts = ", ".join(f"{what} {amount(getattr(line, what))}" for what in ("limit", "spent", "reserved", "left"))
+    return f"{line.campaign:<24} {line.budget} until {line.until:%Y-%m-%d %H:%M} UTC: {parts}"
 
 
 def _refused(file: Path | None, error: InvalidCampaign) -> int:

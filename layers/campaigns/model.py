@@ -86,6 +86,8 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         generosity: the levels, one of which a shopper is offered.
         margin: of a promotion's product, as a share of its price: what one more unit brings whoever pays, before the
             offer. Without, the house rules' `basket_margin`.
+        within: further budgets, each of another period, that must hold as well: so much a day within so much a month.
+            The ledger keeps to them; scoring plans by `budget`.
         per_shopper: offers of this campaign that one shopper holds at a time.
         threshold: without, a promotion asks for no basket total.
         starts, ends: the first and the last local day.
@@ -104,6 +106,7 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     generosity: Annotated[tuple[Level, ...], Meta(min_length=1, max_length=6)]
     margin: Share | None = None
     budget: Budget
+    within: Annotated[tuple[Budget, ...], Meta(max_length=3)] = ()
     per_shopper: Annotated[int, Meta(ge=1, le=5)] = 1
     threshold: Thresholds | None = None
     starts: date
@@ -127,16 +130,19 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         """Names the budget's period that a moment is in, by its first local day: `2026-11-23`."""
         return self.period_days(at)[0].isoformat()
 
-    def period_days(self, at: datetime) -> tuple[date, date]:
-        """The first local day of the budget's period that a moment is in, and the day after its last."""
+    def period_days(self, at: datetime, per: Period | None = None) -> tuple[date, date]:
+        """The first local day of a period that a moment is in, and the day after its last; of `budget`'s, if none is
+        named.
+        """
         day = at.astimezone(ZoneInfo(self.timezone)).date()
         monday, first = day - timedelta(days=day.weekday()), day.replace(day=1)
-        if self.budget.per == "day":
-            return day, day + timedelta(days=1)
-        if self.budget.per == "week":
-            return monday, monday + timedelta(days=7)
-        if self.budget.per == "month":
-            return first, (first + timedelta(days=32)).replace(day=1)
+        match per or self.budget.per:
+            case "day":
+                return day, day + timedelta(days=1)
+            case "week":
+                return monday, monday + timedelta(days=7)
+            case "month":
+                return first, (first + timedelta(days=32)).replace(day=1)
         return self.starts, self.ends + timedelta(days=1)
 
 

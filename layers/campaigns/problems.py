@@ -51,6 +51,11 @@ def _problems(campaign: Campaign, rules: HouseRules) -> Iterator[str]:
             yield f"threshold: more than {MOST_THRESHOLDS} steps; a larger `step` says the same to a shopper"
     if campaign.budget.money is None and campaign.budget.count is None:
         yield "budget: neither `money` nor `count`, so nothing would ever end it; say at least one"
+    for number, budget in enumerate(campaign.within, 1):
+        if budget.money is None and budget.count is None:
+            yield f"within {number}: neither `money` nor `count`, so it limits nothing; say at least one, or remove it"
+    if len({budget.per for budget in (campaign.budget, *campaign.within)}) != 1 + len(campaign.within):
+        yield "within: two budgets are of the same period, so nobody knows which holds; write one of each period"
     if campaign.ends < campaign.starts:
         yield "ends: before `starts`, so it would never run"
     if campaign.timezone not in available_timezones():

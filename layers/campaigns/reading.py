@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import TypeVar
@@ -28,9 +29,15 @@ _Written = TypeVar("_Written", Campaign, HouseRules)
 
 def _converted(text: str, wanted: type[_Written]) -> _Written:
     try:
-        return msgspec.convert(read_strictly(text), wanted, strict=True)
+        plain = read_strictly(text)
     except NotReadable as error:
         raise InvalidCampaign([str(error)]) from None
+    return _typed(plain, wanted)
+
+
+def _typed(plain: object, wanted: type[_Written]) -> _Written:
+    try:
+        return msgspec.convert(plain, wanted, strict=True)
     except msgspec.ValidationError as error:
         rule, _, path = str(error).partition(" - at `$")
         where = path.rstrip("`").lstrip(".") or "the file"
@@ -53,7 +60,23 @@ def read_campaign(text: str, rules: HouseRules) -> Campaign:
     """Raises:
     InvalidCampaign: with every problem between fields, or the first of its form.
     """
-    campaign = _converted(text, Campaign)
+    return _judged(_converted(text, Campaign), rules)
+
+
+def read_campaign_json(data: bytes, rules: HouseRules) -> Campaign:
+    """The same fields, as a program writes them.
+
+    Raises:
+        InvalidCampaign: as `read_campaign`.
+    """
+    try:
+        plain = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise InvalidCampaign(["the file: no JSON; send one object with the campaign's fields"]) from None
+    return _judged(_typed(plain, Campaign), rules)
+
+
+def _judged(campaign: Campaign, rules: HouseRules) -> Campaign:
     problems = problems_of(campaign, rules)
     if problems:
         raise InvalidCampaign(problems)
@@ -65,6 +88,25 @@ def read_rules(text: str) -> HouseRules:
     InvalidCampaign: with the first problem.
     """
     return _converted(text, HouseRules)
+
+
+_PLACE = re.compile(r"([a-z_]+)(?:[ \[](\d+)\]?)?")
+
+
+def pointers_of(problem: str) -> list[str]:
+    """The fields that a problem names, as JSON pointers (RFC 6901): `generosity 2: ...` is of `/generosity/1`."""
+    where, _, _ = problem.partition(": ")
+    if where == "the file":
+        return [""]
+    found = []
+    for field in where.split(", "):
+        parts = []
+        for name, number in _PLACE.findall(field):
+            # People count a list's members from 1, msgspec's paths do from 0.
+            place = int(number) - 1 if number and " " in field else number
+            parts += [name, str(place)] if number else [name]
+        found.append("".join(f"/{part}" for part in parts))
+    return found
 
 
 _campaigns = msgspec.json.Decoder(Campaign)

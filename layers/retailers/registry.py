@@ -98,6 +98,7 @@ class Retailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             app, a server) is not bound to them.
         timezone: IANA name; the retailer's day.
         compliance: e-mail addresses of the identities that may ask for erasure in this retailer's name.
+        marketing: e-mail addresses of the identities that may publish, pause and end its campaigns.
         absent_consent: what holds where no consent is known.
         shopper_tokens: whether a page must prove whose it is.
         events_per_second: the most that one instance of the event API takes of it; more is answered 429. None for no
@@ -116,6 +117,7 @@ class Retailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")] = "EUR"
     contract: Contract = Contract()
     compliance: tuple[str, ...] = ()
+    marketing: tuple[str, ...] = ()
     absent_consent: AbsentConsent = AbsentConsent.REFUSED
     shopper_tokens: ShopperTokens = ShopperTokens.REQUIRED
     feed: Feed | None = None

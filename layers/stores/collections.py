@@ -65,9 +65,21 @@ LIVE_TREES = Collection(
 )
 CAMPAIGNS = Collection(
     "campaigns",
-    "What retailers and brands agreed to offer; one withdrawn stays, since decisions name it.",
+    "What retailers and brands agreed to offer: the version that is offered, and whether it is paused or ended.",
     "<retailer>:<campaign>",
-    fields=("retailer", "campaign", "version", "definition", "source", "withdrawn"),
+    fields=("retailer", "campaign", "version", "definition", "source", "state"),
+)
+CAMPAIGN_VERSIONS = Collection(
+    "campaign_versions",
+    "Versions of campaigns, immutable, published or not.",
+    "<retailer>:<campaign>:<version>",
+    fields=("retailer", "campaign", "version", "definition", "source", "at"),
+)
+WITHHELD = Collection(
+    "withheld",
+    "Campaigns whose offers are not shown now, whatever was scored: paused, ended, or their budget is used up.",
+    "<retailer>",
+    fields=("retailer", "campaigns"),
 )
 HOUSE_RULES = Collection(
     "house_rules",
@@ -214,6 +226,8 @@ COLLECTIONS = (
     TREES,
     LIVE_TREES,
     CAMPAIGNS,
+    CAMPAIGN_VERSIONS,
+    WITHHELD,
     HOUSE_RULES,
     FEED_FILES,
     QUARANTINE,

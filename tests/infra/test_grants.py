@@ -76,8 +76,9 @@ def _callers(function: Function, looked: Any) -> set[Grant]:
         case Http(public=True):
             members = {"allUsers"}
         case Http():
-            assert function.trigger.callers == "compliance"
-            listed = {address for retailer in looked.stack.retailers for address in retailer.compliance}
+            assert function.trigger.callers in ("compliance", "marketing")
+            lists = [getattr(retailer, function.trigger.callers) for retailer in looked.stack.retailers]
+            listed = {address for addresses in lists for address in addresses}
             members = {f"serviceAccount:{a}" if a.endswith(".iam.gserviceaccount.com") else f"user:{a}" for a in listed}
         case Push():
             members = {looked.member(f"push-{function.service}")}

@@ -196,8 +196,8 @@ async def test_the_commands_say_what_they_did() -> None:
     assert "offers winter_coffee from the next scoring on" in await say(COFFEE, command="publish")
     assert "winter_coffee" in await say(command="list")
     assert "is withdrawn" in await say(command="withdraw", campaign="winter_coffee")
-    assert "withdrawn" in await say(command="list")
-    with pytest.raises(InvalidCampaign, match="`list` names them"):
+    assert "ended" in await say(command="list")
+    with pytest.raises(InvalidCampaign, match="`list` names what"):
         await say(command="withdraw", campaign="none")
 
 

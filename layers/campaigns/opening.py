@@ -1,0 +1,33 @@
+"""Opens the ledger's budgets of a campaign, for the periods of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from layers.campaigns.budgets import PaidFrom, paid_from
+from layers.campaigns.model import Campaign
+from layers.campaigns.published import rules_of
+from layers.ledger.books import Books
+from layers.retailers import Retailer
+from layers.stores.firestore.port import Documents
+
+
+async def open_all(books: Books, retailer_id: str, budgets: Iterable[PaidFrom]) -> None:
+    """Repeated, it changes nothing; where a limit was raised, it is raised here, too.
+
+    Raises:
+        LimitLowered: of the first that has more; those before it are open.
+    """
+    for paid in budgets:
+        await books.open(retailer_id, paid.budget, paid.units, paid.shards)
+
+
+async def open_budgets(documents: Documents, retailer: Retailer, campaign: Campaign, at: datetime) -> None:
+    """Those of `at`, or of the campaign's first moment, where that is to come.
+
+    Raises:
+        LimitLowered: see `open_all`.
+    """
+    when = max(at, campaign.begins())
+    await open_all(Books(documents), retailer.id, paid_from(campaign, await rules_of(documents, retailer), when))
