@@ -1,5 +1,5 @@
 """`python -m layers.tree check FILE | draw FILE | publish FILE --retailer ID | show, pause, resume, stop, rollback,
-unschedule --retailer ID | variables`.
+unschedule --retailer ID | variables | schema`.
 
 What changes a retailer's programme reaches Firestore with the same environment values as the functions.
 """
@@ -9,17 +9,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import getpass
+import re
 import sys
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
-from layers.declarations.settings import MissingSetting, Settings
-from layers.tree import programme as programmes
-from layers.tree.live import change, keep_version
+import msgspec
+
+from layers.campaigns.model import HouseRules
+from layers.campaigns.reading import InvalidCampaign, read_campaign
+from layers.tree.directing import direct
 from layers.tree.outline import outline
-from layers.tree.problem import InvalidTree, told
+from layers.tree.problem import InvalidTree, Problem, told
 from layers.tree.reading import read_yaml
+from layers.tree.review import reviewed
 from layers.tree.schema import written
 from layers.tree.tree import Tree
 from layers.tree.variables import explained
@@ -35,6 +39,17 @@ def _arguments() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=purpose)
         command.add_argument("file", type=Path)
+        if name != "draw":
+            command.add_argument(
+                "--campaigns",
+                type=Path,
+                nargs="+",
+                metavar="PATH",
+                help="files or folders: what promotions are paid from",
+            )
+        if name == "check":
+            command.add_argument("--strict", action="store_true", help="a warning counts as an error")
+            command.add_argument("--json", action="store_true", help="for programs: one object with all problems")
         if name == "publish":
             _of_retailer(command)
             command.add_argument(
@@ -80,49 +95,46 @@ def _moment(text: str) -> datetime:
     return at
 
 
-async def _programmed(given: argparse.Namespace, tree: Tree | None, source: str) -> int:
-    from layers.stores.firestore.documents import FirestoreDocuments  # `check` needs no SDK.
+def _check(file: str, tree: Tree, problems: Sequence[Problem], given: argparse.Namespace) -> int:
+    errors = [problem for problem in problems if problem.severity == "error" or given.strict]
+    if given.json:
+        found = {"tree": tree.id, "version": tree.version, "nodes": len(tree.places), "problems": problems}
+        print(msgspec.json.encode(found).decode())
+        return 1 if errors else 0
+    for problem in problems:
+        print(told(problem, file), file=sys.stderr)
+    counted = f"{len(problems) or 'nothing'} to correct" if errors or not problems else f"{len(problems)} to consider"
+    print(f"{file}: {tree.id} {tree.version}, {len(tree.places)} nodes, {counted}")
+    return 1 if errors else 0
 
-    try:
-        documents = FirestoreDocuments.of(Settings.of_process())
-    except MissingSetting as error:
-        print(f"nothing is changed: {error}", file=sys.stderr)
-        return 2
-    at, by = datetime.now(UTC), getattr(given, "by", "")
-    if tree is not None:
-        await keep_version(documents, given.retailer, tree, source)
-    try:
-        after, new = await change(documents, given.retailer, partial(_changed, given, tree, at, by))
-    except programmes.Refused as error:
-        print(f"nothing is changed: {error}", file=sys.stderr)
+
+def _campaigns(paths: Sequence[Path] | None) -> dict[str, str] | None:
+    """The kind of each campaign by its id; of a folder, all its YAML files that are campaigns.
+
+    Raises:
+        InvalidCampaign, OSError: a file that was named is none.
+    """
+    if not paths:
+        return None
+    found = {}
+    for path in paths:
+        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
+            text = file.read_text(encoding="utf-8")
+            if path.is_dir() and not re.search(r"^campaign:", text, re.MULTILINE):
+                continue  # House rules lie beside campaigns.
+            campaign = read_campaign(text, HouseRules(country="ZZ"))  # The law is not asked here.
+            found[campaign.campaign] = str(campaign.kind)
+    return found
+
+
+def _refused(file: Path, error: InvalidTree, as_json: bool) -> int:
+    if as_json:
+        print(msgspec.json.encode({"problems": error.problems}).decode())
         return 1
-    if tree is not None and given.at is None:
-        print(f"{given.retailer} shows {tree.id} {tree.version} {'now' if new else 'already'}")
-    else:
-        print(programmes.told(after, at))
-    return 0
-
-
-def _changed(
-    given: argparse.Namespace, tree: Tree | None, at: datetime, by: str, programme: programmes.Programme
-) -> programmes.Programme:
-    match given.command:
-        case "publish":
-            assert tree is not None
-            if given.at is None:
-                return programmes.publish(programme, tree.id, tree.version, at, by, given.running)
-            return programmes.schedule(programme, tree.id, tree.version, given.at, at, by, given.running)
-        case "pause":
-            return programmes.pause(programme, at, by)
-        case "resume":
-            return programmes.resume(programme, at, by)
-        case "stop":
-            return programmes.stop(programme, at, by)
-        case "rollback":
-            return programmes.rollback(programme, at, by)
-        case "unschedule":
-            return programmes.unschedule(programme, at, by)
-    return programme
+    for problem in error.problems:
+        print(told(problem, str(file)), file=sys.stderr)
+    print(f"{len(error.problems)} to correct; not usable. Variables: python -m layers.tree variables", file=sys.stderr)
+    return 1
 
 
 def main(arguments: list[str]) -> int:
@@ -135,28 +147,33 @@ def main(arguments: list[str]) -> int:
         print(written(), end="")
         return 0
     if "file" not in given:
-        return asyncio.run(_programmed(given, None, ""))
+        return asyncio.run(direct(given, None, ""))
     try:
         source = given.file.read_text(encoding="utf-8")
+        campaigns = _campaigns(getattr(given, "campaigns", None))
     except (OSError, UnicodeDecodeError) as error:
-        print(f"{given.file} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", file=sys.stderr)
+        name = getattr(error, "filename", None) or given.file
+        print(f"{name} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", file=sys.stderr)
+        return 2
+    except InvalidCampaign as error:
+        print(f"a campaign cannot be read, so nothing is checked against it: {error}", file=sys.stderr)
         return 2
     try:
         tree = read_yaml(source)
     except InvalidTree as error:
-        for problem in error.problems:
-            print(told(problem, str(given.file)), file=sys.stderr)
-        print(
-            f"{len(error.problems)} to correct; not usable. Variables: python -m layers.tree variables", file=sys.stderr
-        )
-        return 1
+        return _refused(given.file, error, getattr(given, "json", False))
     if given.command == "draw":
         print(outline(tree))
         return 0
-    if given.command == "publish":
-        return asyncio.run(_programmed(given, tree, source))
-    print(f"{given.file}: {tree.id} {tree.version}, {len(tree.places)} nodes, nothing to correct")
-    return 0
+    problems = reviewed(tree, source, campaigns)
+    if given.command == "check":
+        return _check(str(given.file), tree, problems, given)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        return _refused(given.file, InvalidTree(errors), False)
+    for problem in problems:
+        print(told(problem, str(given.file)), file=sys.stderr)
+    return asyncio.run(direct(given, tree, source))
 
 
 if __name__ == "__main__":

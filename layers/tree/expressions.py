@@ -61,7 +61,7 @@ class Expression:
         return self.program.execute(context)
 
 
-def _blanked(source: str) -> str:
+def blanked(source: str) -> str:
     """The source with the inside of its strings as spaces, so that positions stay and nothing in them is syntax."""
     return _STRING.sub(lambda found: '"' + " " * (len(found[0]) - 2) + '"', source)
 
@@ -77,10 +77,10 @@ def names_in(source: str) -> tuple[str, ...]:
     Raises:
         InvalidExpression: a name that is no variable.
     """
-    blanked = _blanked(source)
-    bound = set(_BOUND.findall(blanked))
+    plain = blanked(source)
+    bound = set(_BOUND.findall(plain))
     names: set[str] = set()
-    for found in re.finditer(r"(?<![\w.])([A-Za-z_]\w*)\b(?:\s*\.\s*([A-Za-z_]\w*))?\s*(\()?", blanked):
+    for found in re.finditer(r"(?<![\w.])([A-Za-z_]\w*)\b(?:\s*\.\s*([A-Za-z_]\w*))?\s*(\()?", plain):
         root, member, called = found.groups()
         if root in bound or root in {"true", "false", "null", "in"} or (called and not member):
             continue
@@ -109,12 +109,12 @@ def _listed(root: str) -> str:
     return ", ".join(sorted(_ROOTS[root]))
 
 
-def _split(source: str, marks: Sequence[str]) -> list[str]:
+def split(source: str, marks: Sequence[str]) -> list[str]:
     """Splits outside brackets and strings at any of `marks`."""
-    blanked, parts, depth, start, at = _blanked(source), [], 0, 0, 0
-    while at < len(blanked):
-        depth += (blanked[at] in "([{") - (blanked[at] in ")]}")
-        mark = next((m for m in marks if depth == 0 and blanked.startswith(m, at)), None)
+    plain, parts, depth, start, at = blanked(source), [], 0, 0, 0
+    while at < len(plain):
+        depth += (plain[at] in "([{") - (plain[at] in ")]}")
+        mark = next((m for m in marks if depth == 0 and plain.startswith(m, at)), None)
         if mark:
             parts.append(source[start:at])
             start = at = at + len(mark)
@@ -123,12 +123,12 @@ def _split(source: str, marks: Sequence[str]) -> list[str]:
     return [part.strip() for part in [*parts, source[start:]] if part.strip()]
 
 
-def _enclosed(source: str) -> bool:
+def enclosed(source: str) -> bool:
     """Whether one pair of brackets holds all of it: `(a)` but not `(a) + (b)`."""
     if not (source.startswith("(") and source.endswith(")")):
         return False
     depth = 0
-    for at, sign in enumerate(_blanked(source)):
+    for at, sign in enumerate(blanked(source)):
         depth += (sign == "(") - (sign == ")")
         if depth == 0:
             return at == len(source) - 1
@@ -138,13 +138,13 @@ def _enclosed(source: str) -> bool:
 def operands(source: str) -> Iterator[str]:
     """What `&&`, `||`, `?:`, `!` and outer brackets join, down to what they do not."""
     source = source.strip()
-    parts = _split(source, ("&&", "||", "?", ":"))
+    parts = split(source, ("&&", "||", "?", ":"))
     if len(parts) > 1:
         for part in parts:
             yield from operands(part)
     elif source.startswith("!") and not source.startswith("!="):
         yield from operands(source[1:])
-    elif _enclosed(source):
+    elif enclosed(source):
         yield from operands(source[1:-1])
     else:
         yield source
@@ -161,8 +161,8 @@ def _kind(value: object) -> str:
 
 def _check_compared(operand: str, samples: Sequence[cel.Context]) -> None:
     """`page.kind == 3` and `page.kind == "chekout"` are legal and never true: CEL would not say so."""
-    sides = _split(operand, ("==", "!="))
-    through_in = _split(operand, (" in ",)) if len(sides) == 1 else []
+    sides = split(operand, ("==", "!="))
+    through_in = split(operand, (" in ",)) if len(sides) == 1 else []
     if len(through_in) == 2:
         left, right = through_in
         found = cel.compile(right).execute(samples[0])
@@ -195,7 +195,7 @@ def _told(error: Exception) -> str:
 def _check_alone(operand: str, samples: Sequence[cel.Context]) -> None:
     """Evaluates one operand without its neighbours. One that indexes or divides may rely on them, so it need only work
     for some sample: the whole expression decides then."""
-    guarded = any(sign in _blanked(operand) for sign in "[/%")
+    guarded = any(sign in blanked(operand) for sign in "[/%")
     errors: list[Exception] = []
     for context in samples:
         try:
@@ -204,7 +204,7 @@ def _check_alone(operand: str, samples: Sequence[cel.Context]) -> None:
             errors.append(error)
     if len(errors) == len(samples) or (errors and not guarded):
         raise InvalidExpression(f"`{operand}`: {_told(errors[0])}", operand) from None
-    if _COMPARED.search(_blanked(operand)):
+    if _COMPARED.search(blanked(operand)):
         with suppress(IndexError, ZeroDivisionError):
             _check_compared(operand, samples)
 
@@ -238,5 +238,5 @@ def compile_expression(source: str, samples: Sequence[cel.Context], result: str)
             raise InvalidExpression(f"`{source}` gives {_kind(value)}, but here belongs {wanted}")
         if isinstance(value, list) and not all(isinstance(item, str) for item in value):
             raise InvalidExpression(f"`{source}` gives a list of other things than product ids")
-    roots = tuple(sorted(_ROOTS.keys() & _WORD.findall(_blanked(source))))
+    roots = tuple(sorted(_ROOTS.keys() & _WORD.findall(blanked(source))))
     return Expression(source, program, names, roots, source if names == (source,) else None)

@@ -71,7 +71,7 @@ def _taught(error: str, document: Any) -> Problem:
     return Problem(where=where, path=path, says=rule)
 
 
-def _located(problems: Iterable[Problem], text: str) -> list[Problem]:
+def located(problems: Iterable[Problem], text: str) -> list[Problem]:
     """With line and column, in the file's order."""
     place = Places(text)
     found = []
@@ -81,7 +81,7 @@ def _located(problems: Iterable[Problem], text: str) -> list[Problem]:
     return sorted(found, key=lambda problem: (problem.line, problem.column))
 
 
-def _document(text: str) -> tuple[Any, str]:
+def document_of(text: str) -> tuple[Any, str]:
     """The document, and the text as positions count in it. JSON is YAML but for tabs and surrogates in escapes.
 
     Raises:
@@ -104,7 +104,7 @@ def read_yaml(text: str) -> Tree:
         InvalidTree: with every problem of its expressions, or the first of its form, each with its line and column.
     """
     try:
-        document, text = _document(text)
+        document, text = document_of(text)
     except NotReadable as error:
         line, _, says = str(error).partition(": ") if str(error).startswith("line ") else ("", "", str(error))
         number = int(line.removeprefix("line ") or 0)
@@ -112,11 +112,11 @@ def read_yaml(text: str) -> Tree:
     try:
         definition = msgspec.convert(document, Definition, strict=True)
     except msgspec.ValidationError as error:
-        raise InvalidTree(_located([_taught(str(error), document)], text)) from None
+        raise InvalidTree(located([_taught(str(error), document)], text)) from None
     try:
         return compile_tree(definition)
     except InvalidTree as error:
-        raise InvalidTree(_located(error.problems, text)) from None
+        raise InvalidTree(located(error.problems, text)) from None
 
 
 def read_json(data: str | bytes) -> Tree:

@@ -15,7 +15,7 @@ import msgspec
 
 from layers.tree.expressions import Expression, InvalidExpression, compile_expression
 from layers.tree.model import Definition, Experience, Node, Promotion
-from layers.tree.problem import InvalidTree, Problem, Step
+from layers.tree.problem import InvalidTree, Problem, Severity, Step
 from layers.tree.samples import sample_values
 from layers.tree.variables import Values
 from layers.tree.wording import problems_of_text
@@ -55,6 +55,14 @@ class Place:
     path: tuple[str, ...]
     children: tuple[str, ...]
     document: tuple[Step, ...]
+
+
+def about(
+    place: Place, field: str, says: str, *, rule: str, severity: Severity = "error", path: tuple[Step, ...] = ()
+) -> Problem:
+    """A problem of a node's field. `path`: into the node, where it is not the field itself."""
+    where = f"node `{place.node.id}`, {field}"
+    return Problem(severity=severity, rule=rule, where=where, path=(*place.document, *(path or (field,))), says=says)
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,15 @@ Values = dict[str, object]
 class Variable:
     """Attributes:
     type: as CEL names it. allowed: all that it can be, where that is a closed list.
+    least, most: of a number, both included.
     """
 
     name: str
     type: str
     meaning: str
     allowed: tuple[str, ...] = ()
+    least: float = 0.0
+    most: float = float("inf")
 
 
 VARIABLES: tuple[Variable, ...] = (
@@ -36,7 +39,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("shopper.threshold", "double", "basket total that a promotion asks of this shopper; 0.0 if not known"),
     Variable("shopper.generosity", "double", "amount worth giving at that threshold; 0.0: needs no discount"),
     Variable("favourite_missing.id", "string", "likeliest product neither in the basket nor just bought; '' if none"),
-    Variable("favourite_missing.probability", "double", "of being in the next basket, 0.0 to 1.0"),
+    Variable("favourite_missing.probability", "double", "of being in the next basket, 0.0 to 1.0", most=1.0),
     Variable("favourite_missing.price", "double", "its usual unit price; 0.0 if not known"),
     Variable("favourite_missing.category", "string", "its category; '' if not known"),
     Variable("favourite_missing.brand", "string", "its brand; '' if not known"),
