@@ -43,15 +43,22 @@ class Trap:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._number, self._after = 0, False
+        self._name, self._left = "", 0
         self._deeds: list[Deed] = []
         self.shut = threading.Event()
         self._open = threading.Event()
         self._open.set()
 
-    def lay(self, number: int = 0, after: bool = False) -> None:
-        """Forgets what was counted; shuts before or after the deed of this number, never at 0."""
+    def lay(self, number: int = 0, after: bool = False, name: str = "") -> None:
+        """Forgets what was counted; shuts before or after the deed of this number, never at 0.
+
+        Args:
+            name: a label; the number is then counted among the deeds that bear it. Where several instances write the
+                same documents, a deed that has to be repeated must not move the others.
+        """
         with self._lock:
-            self._deeds, self._number, self._after = [], number, after
+            self._deeds, self._after = [], after
+            self._name, self._left, self._number = name, number, 0 if name else number
             self.shut.clear()
             self._open.clear() if number else self._open.set()
 
@@ -69,6 +76,9 @@ class Trap:
         with self._lock:
             self._deeds.append(deed)
             number = len(self._deeds)
+            if self._name and not self._number and label(deed, self._deeds[:-1]) == self._name:
+                self._left -= 1
+                self._number = 0 if self._left else number
         if self._number and (number > self._number or (number == self._number and not self._after)):
             self._hold(number == self._number)
         return number

@@ -7,6 +7,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -21,6 +22,19 @@ from tests.privacy.search import Search
 
 DEAD_LETTERS = "pubsub:dead-letters"
 """What a receipt calls all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where one request is killed: before or after the deed that is the `number`th of this name."""
+
+    name: str
+    number: int
+    after: bool
+    group: list[Shopper]
+
+    def __str__(self) -> str:
+        return f"killed {'after' if self.after else 'before'} {self.name} ({self.number})"
 
 
 class Kills:
@@ -46,7 +60,7 @@ class Kills:
         """Each request is killed at a deed of its own. Each shopper must stand in the dead letters, too."""
         before = self.counted()
         known = threading.Event()
-        todo: deque[tuple[int, bool, list[Shopper]]] = deque()
+        todo: deque[Point] = deque()
         struck: list[str] = []
         with ThreadPoolExecutor(self.form.lanes) as pool, self.place.lane(ERASING, 0) as lane:
 
@@ -58,7 +72,7 @@ class Kills:
             others = [pool.submit(beside, number) for number in range(1, self.form.lanes)]
             try:
                 labels = self.undisturbed(lane, self.spare[0], before)
-                todo += self.points(len(labels))
+                todo += self.points(labels)
             finally:
                 known.set()
             self.strikes(lane, todo, before, struck)
@@ -70,15 +84,20 @@ class Kills:
             missed = set(labels) - set(struck)
             self.report.check(not missed, f"never killed at {sorted(missed)}")
 
-    def points(self, deeds: int) -> list[tuple[int, bool, list[Shopper]]]:
+    def points(self, labels: Sequence[str]) -> list[Point]:
         """After one deed is before the next, for the stores; both are struck where two run at the same time."""
-        points = [(number, False) for number in range(1, deeds + 1)] + [(deeds, True)]
-        points += [(number, True) for number in self.chance.sample(range(1, deeds), min(9, deeds - 1))]
+        seen: Counter[str] = Counter()
+        deeds: list[tuple[str, int]] = []
+        for each in labels:
+            seen[each] += 1
+            deeds.append((each, seen[each]))
+        points = [(deed, False) for deed in deeds] + [(deeds[-1], True)]
+        points += [(deed, True) for deed in self.chance.sample(deeds[:-1], min(9, len(deeds) - 1))]
         # In any order: who is killed while it sweeps dead letters keeps all others from it for eighteen seconds, and
         # they have other deeds to do meanwhile.
         points = self.chance.sample(points, len(points) if self.form.points is None else self.form.points)
         self.report.check(len(points) < len(self.spare), f"{len(points)} points, and too few groups to strike them")
-        return [(number, after, group) for (number, after), group in zip(points, self.spare[1:], strict=False)]
+        return [Point(*deed, after, group) for (deed, after), group in zip(points, self.spare[1:], strict=False)]
 
     def undisturbed(self, lane: Lane, group: Sequence[Shopper], before: dict[int, Counter[str]]) -> list[str]:
         """The label of each deed."""
@@ -97,29 +116,29 @@ class Kills:
     def strikes(
         self,
         lane: Lane,
-        todo: deque[tuple[int, bool, list[Shopper]]],
+        todo: deque[Point],
         before: dict[int, Counter[str]],
         struck: list[str],
     ) -> None:
         while True:
             try:
-                number, after, group = todo.popleft()
+                point = todo.popleft()
             except IndexError:
                 return
-            what = self.killed_at(lane, number, after, group, before)
-            if what:
-                struck.append(what)
-                self.say(f"killed {'after' if after else 'before'} deed {number}: {what}; {len(todo)} to do")
+            if self.killed_at(lane, point, before):
+                struck.append(point.name)
+                self.say(f"{point}; {len(todo)} to do")
+            else:
+                # A deed that was repeated in the undisturbed run need not be so again.
+                self.say(f"never {point}")
 
-    def killed_at(
-        self, lane: Lane, number: int, after: bool, group: Sequence[Shopper], before: dict[int, Counter[str]]
-    ) -> str:
-        """The deed's label, empty when the kill never fell."""
-        where = f"killed {'after' if after else 'before'} deed {number}"
+    def killed_at(self, lane: Lane, point: Point, before: dict[int, Counter[str]]) -> bool:
+        """Whether the kill fell; what is asked then is asked again, and must be right."""
+        group = point.group
         reference = f"K-{self.cast.mark}-{group[0].number}"
         customers = [shopper.customer for shopper in group]
         self.officer.silence(group)
-        lane.trap.lay(number, after)
+        lane.trap.lay(point.number, point.after, point.name)
         told: list[object] = []
 
         def ask() -> None:
@@ -133,16 +152,13 @@ class Kills:
         while not lane.trap.shut.wait(0.02) and asking.is_alive():
             pass
         fell = lane.trap.shut.is_set()
-        self.report.check(fell, f"{where}: the request ended without coming so far ({told})")
-        deeds = lane.trap.deeds
-        what = label(deeds[number - 1], deeds[: number - 1]) if fell else ""
         lane.kill()
         asking.join(30)
         lane.trap.lay()
         lane.begin()
-        self.right(self.officer.erase(reference, group), group, before, f"{where} ({what})")
+        self.right(self.officer.erase(reference, group), group, before, str(point))
         lane.wait()
-        return what
+        return fell
 
     def counted(self) -> dict[int, Counter[str]]:
         """By shopper, in how many pieces of each place the pseudonym stands; read raw."""

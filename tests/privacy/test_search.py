@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import threading
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ import pytest
 
 from layers.privacy.pseudonym import Pseudonymiser
 from tests.privacy.cast import Cast, Script, Shopper
-from tests.privacy.gate import store_of
+from tests.privacy.gate import Deed, Trap, store_of
 from tests.privacy.search import BEFORE, CUSTOMER, EVENT, LOGGED, PSEUDONYM, Piece, Search, judge
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -123,3 +124,17 @@ def test_a_label_names_its_store() -> None:
     assert store_of("record: bigquery:cooled_orders finished") == "bigquery:cooled_orders"
     assert store_of("bigtable:events MutateRows") == "bigtable:events"
     assert store_of("record: the end") == ""
+
+
+def test_a_trap_shuts_at_the_nth_deed_of_a_name_whatever_comes_between() -> None:
+    trap = Trap()
+    trap.lay(2, name="pubsub Publish")
+    for method in ("Publish", "Acknowledge", "Acknowledge"):
+        trap.enter(Deed("pubsub", method, b""))
+    assert not trap.shut.is_set()
+    waiting = threading.Thread(target=trap.enter, args=(Deed("pubsub", "Publish", b""),), daemon=True)
+    waiting.start()
+    assert trap.shut.wait(10) and waiting.is_alive()
+    trap.release()
+    waiting.join(10)
+    assert not waiting.is_alive()
