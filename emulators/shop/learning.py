@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from emulators.shop.background import follow, in_background
 from emulators.shop.cold import Cold
@@ -20,18 +19,25 @@ TREE = "layers/tree/examples/grocery_basket.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """`shoppers` have parameters now; it took `seconds`."""
+    """`shoppers` have parameters now; it took `seconds`; `told` is what the run says of itself."""
 
     shoppers: int
     seconds: float
-    report: dict[str, Any]
+    told: str
 
 
 def publish_tree(stage: Stage) -> str:
     """Publishes the example tree as a marketer would; what the command said."""
-    command = [sys.executable, "-m", "layers.tree", "publish", TREE, "--retailer", stage.retailer.id]
-    done = subprocess.run(
-        command,
+    done = _command(stage, "layers.tree", "publish", TREE, "--retailer", stage.retailer.id)
+    if done.returncode:
+        raise DemoFailed(f"the tree was not published, so nothing can be decided: {done.stderr.strip() or 'no reason'}")
+    return done.stdout.strip()
+
+
+def _command(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What a person would type, with the environment that leads to the stack."""
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
         cwd=stage.repository,
         env={**os.environ, **stage.values.values},
         capture_output=True,
@@ -39,16 +45,13 @@ def publish_tree(stage: Stage) -> str:
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    if done.returncode:
-        raise DemoFailed(f"the tree was not published, so nothing can be decided: {done.stderr.strip() or 'no reason'}")
-    return done.stdout.strip()
 
 
 def score(stage: Stage, screen: Screen) -> Scored:
-    """Fires the scoring job; every shopper with an order has parameters afterwards.
+    """Asks for a scoring run; every shopper with an order has parameters afterwards.
 
     Raises:
-        DemoFailed: some have none.
+        DemoFailed: it did not come to its end, or some have none.
     """
     wanted = int(Cold(stage.values, stage.retailer).number("COUNT(DISTINCT shopper)", "orders"))
     begun = time.monotonic()
@@ -57,13 +60,19 @@ def score(stage: Stage, screen: Screen) -> Scored:
         return shoppers_with_parameters(stage.values, stage.retailer.id)
 
     with screen.bar("scoring, shoppers with parameters", wanted) as bar:
-        report = follow(in_background(lambda: stage.report_of("scoring")), lambda: bar.at(written()), 2.0)
+        work = in_background(lambda: _command(stage, "functions.scoring", "run", "--retailer", stage.retailer.id))
+        done = follow(work, lambda: bar.at(written()), 2.0)
         seconds = time.monotonic() - begun
         found = written()
         bar.at(found)
+    if done.returncode:
+        raise DemoFailed(
+            f"the scoring run did not end well ({done.stderr.strip() or 'no reason'}), so nobody can be personalised; "
+            "see the log of scoring"
+        )
     if found != wanted:
         raise DemoFailed(
             f"{found} shoppers have parameters and {wanted} have bought, so some would be treated as strangers; "
             "see the log of scoring"
         )
-    return Scored(found, seconds, report)
+    return Scored(found, seconds, done.stdout.strip())

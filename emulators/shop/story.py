@@ -87,7 +87,7 @@ def tell_all(stage: Stage, options: Options, screen: Screen, begun: float) -> re
 
         screen.chapter(3, "Scoring")
         scored = learning.score(stage, screen)
-        screen.say(f"{scored.shoppers:,} shoppers have parameters after {scored.seconds:.1f} s")
+        screen.say(f"{scored.shoppers:,} shoppers have parameters after {scored.seconds:.1f} s: {scored.told}")
 
         screen.chapter(4, f"A live day: {day} (really {LIVE_DAY})")
         shoppers = sessions_of(options, assortment)

@@ -126,15 +126,20 @@ STATE: Mapping[str, str] = {
     "consent_before": "What it said when that pause ended.",
 }
 
+_PRODUCT = {
+    "id": "The retailer's product number.",
+    "probability": "How likely it is in the next basket, from 0 to 1.",
+    "price": "What this shopper usually pays for one unit.",
+    "category": "Its category.",
+    "brand": "Its brand.",
+    "why": "What made that product likely, in words.",
+}
+
 PARAMETERS: Mapping[str, str] = {
-    "version": "The night's run that computed it.",
+    "version": "The night's run that computed it first; later ones that found the same left it.",
     "computed_at": "When that was.",
     "products": "Products that this shopper will probably buy next, likeliest first.",
-    "products.id": "The retailer's product number.",
-    "products.probability": "How likely it is in the next basket, from 0 to 1.",
-    "products.price": "What this shopper usually pays for one unit.",
-    "products.category": "Its category.",
-    "products.brand": "Its brand.",
+    **{f"products.{name}": meaning for name, meaning in _PRODUCT.items()},
     "categories": "How likely the next basket holds something of each category, from 0 to 1.",
     "usual_basket": "What an order of this shopper usually comes to.",
     "threshold": "The basket's total that a promotion asks of this shopper.",
@@ -156,6 +161,11 @@ PARAMETERS: Mapping[str, str] = {
     "offers.why": "Why, in words.",
     "control": "Whether this shopper is in the group that is shown no promotion and no game, to compare with.",
     "group_propensity": "How large a part of all shoppers this shopper's group is.",
+    "discoveries": "Products never bought before that this shopper may like, likeliest first.",
+    **{f"discoveries.{name}": meaning for name, meaning in _PRODUCT.items()},
+    "churn": "How likely it is that nothing is bought in the next 28 days, from 0 to 1.",
+    "segment": "Which group of shoppers this one is counted in, by how lately, how often and for how much they buy.",
+    "why": "What all this rests on, in words with figures.",
 }
 
 _HOT = {

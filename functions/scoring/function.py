@@ -1,12 +1,58 @@
 """Declaration: learns overnight how each shopper buys."""
 
-from layers.declarations import Access, Dataset, Function, HotTable, LegalBasis, Scale, Schedule
+from layers.declarations import (
+    Access,
+    Alarm,
+    Dataset,
+    Documents,
+    Function,
+    HotTable,
+    LegalBasis,
+    Measure,
+    Push,
+    Scale,
+    Severity,
+    Topic,
+)
+
+_SHARD = "shard scored"
+"""The message of the log line that each finished shard leaves."""
 
 FUNCTION = Function(
     name="scoring",
     purpose="Computes every shopper's parameters from the cold facts, and writes them where decisions read them.",
-    trigger=Schedule(cron="30 3 * * *"),
-    needs=(Dataset(Access.READ), HotTable("shoppers", Access.WRITE)),
-    scale=Scale(max_instances=1, cpu=2, memory="2Gi", timeout_s=1800),
+    # A shard takes a minute or so; Pub/Sub waits ten at most.
+    trigger=Push(topics=("models-built", "scoring-shards"), ack_deadline_s=600),
+    needs=(Dataset(Access.READ), HotTable("shoppers", Access.WRITE), Documents(Access.WRITE), Topic("scoring-shards")),
+    scale=Scale(max_instances=200, cpu=1, memory="2Gi", timeout_s=600),
+    measures=(
+        *(
+            Measure(name, _SHARD, number=name, labels=("retailer",))
+            for name in ("computed", "written", "removed", "refused", "seconds")
+        ),
+        Measure("shards", _SHARD, labels=("retailer", "outcome")),
+        Measure("failures", "a shard could not be scored"),
+        Measure("runs", "scored", labels=("retailer",)),
+    ),
+    alarms=(
+        Alarm(
+            "refused",
+            "shards",
+            Severity.ERROR,
+            "shoppers' parameters break their contract",
+            "These shoppers keep those of an earlier night. The log line `parameters refused` "
+            "names the field and the rule; correct what computes it, then run `python -m functions.scoring run`.",
+            label="outcome",
+            among=("refused",),
+        ),
+        Alarm(
+            "failing",
+            "failures",
+            Severity.WARNING,
+            "a shard of a scoring run failed",
+            "Pub/Sub delivers it again, twenty times; its shoppers keep earlier parameters meanwhile. The "
+            "function's log says what failed. `python -m functions.scoring status` shows how far the run has come.",
+        ),
+    ),
     bases=(LegalBasis.CONSENT,),
 )

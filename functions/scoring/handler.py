@@ -1,87 +1,94 @@
-"""Scoring's shell: one statement a retailer, its result page by page into the shoppers' rows."""
+"""The shell of scoring: models are built and a run is planned, or a shard is due and scored.
+
+204 acknowledges, also what is done already or whose turn has passed; 503 asks Pub/Sub to deliver again.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import functions_framework.aio
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions.scoring.planning import plan
 from functions.scoring.room import Room, make
-from functions.scoring.rules import binding, stored, version
-from layers.events.record import milliseconds
+from functions.scoring.shard import score
 from layers.retailers import Retailer
-from layers.shell.answers import Problem, json_answer
+from layers.scoring_runs.ledger import Superseded
+from layers.scoring_runs.messages import MODELS_BUILT, SHARDS, InvalidMessage, name_of, read_built, read_shard
+from layers.shell.answers import Problem, read_body
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure, log
-from layers.shell.schedule import InvalidSchedule, scheduled_time
+from layers.shell.push import MAX_PUSH_BYTES, Delivery, NotAPush, decode_push
+from layers.stores.collections import QUARANTINE
+from layers.stores.quarantine import quarantined
 
-SQL = Path(__file__).with_name("parameters.sql").read_text()
-
-PAGE = 500
-"""Shoppers at a time: about 3 MB."""
+SUBSCRIPTION = "scoring--"
+"""A subscription's name is the function's and the topic's."""
 
 room = Lazily(make)
 
 
-class Report(msgspec.Struct, frozen=True):
-    """What a run did for one retailer. Not `done`: some shoppers keep their earlier parameters.
-
-    Attributes:
-        removed: shoppers who had parameters and have none now: they withdrew, or have no order within the contract.
-    """
-
-    retailer: str
-    version: str
-    shoppers: int
-    removed: int
-    seconds: float
-    done: bool
-
-
 @functions_framework.aio.http
 async def scoring(request: Request) -> Response:
-    """A Cloud Scheduler run."""
+    """A Pub/Sub push of `models-built` or `scoring-shards`."""
     try:
         return await answer(request, await room(), datetime.now(UTC))
     except Exception as error:
-        failure("scoring could not run", error)
-        return Problem(503, "try-again", "Scoring did not run", "Something failed; run the job again.").answer()
+        failure("a shard could not be scored", error)
+        return Problem(503, "try-again", "Not scored", "Something failed; Pub/Sub delivers it again.").answer()
 
 
 async def answer(request: Request, room: Room, now: datetime) -> Response:
-    """Scores every retailer; 503 when one of them is not done, so that Scheduler runs it again. Doing so is harmless:
-    the same run writes the same version into the same cells.
-    """
+    """Every path to an answer but a failure's; `now` is when the delivery arrived."""
     try:
-        scheduled = scheduled_time(request.headers, now)
-    except InvalidSchedule as error:
-        return Problem(400, "invalid-schedule", "The run has no clock", str(error)).answer()
-    reports = [await _score(room, retailer, scheduled) for retailer in room.registry]
-    return json_answer({"retailers": reports}, status=200 if all(report.done for report in reports) else 503)
+        delivery = decode_push(await read_body(request, MAX_PUSH_BYTES))
+    except NotAPush:
+        return Problem(400, "not-a-push", "This is no push", "Only Pub/Sub calls this function.").answer()
+    except Problem as problem:
+        return problem.answer()
+    try:
+        await _take(room, delivery, now)
+    except InvalidMessage as error:
+        await _set_aside(room, delivery, str(error), now)
+    except Problem as problem:
+        return problem.answer()
+    return Response(status_code=204)
 
 
-async def _score(room: Room, retailer: Retailer, now: datetime) -> Report:
-    started, shoppers, removed, done = time.monotonic(), 0, 0, False
-    run = version(SQL, retailer, now)
+async def _take(room: Room, delivery: Delivery, now: datetime) -> None:
+    attributes = delivery.message.attributes
+    topic = delivery.subscription.removeprefix(SUBSCRIPTION)
+    if topic not in (MODELS_BUILT, SHARDS):
+        raise Problem(
+            400,
+            "unknown-subscription",
+            "This subscription is not scored",
+            f"Its name must be {SUBSCRIPTION}{MODELS_BUILT} or {SUBSCRIPTION}{SHARDS}; nothing was done.",
+        )
+    retailer = _retailer(room, attributes.get("retailer", ""))
     try:
-        dataset = room.warehouse.full_name(retailer.dataset)
-        pages = room.warehouse.pages(SQL.replace("{dataset}", dataset), binding(retailer, now), PAGE)
-        while (page := await asyncio.to_thread(next, pages, None)) is not None:
-            rows = [stored(row, run, now) for row in page]
-            await room.shopper_rows.write_parameters(retailer.id, rows, milliseconds(now))
-            shoppers += len(rows)
-        # Last, when all that may stay is written: what an earlier run wrote and this one did not has lost its purpose.
-        removed = await room.shopper_rows.delete_parameters_before(retailer.id, milliseconds(now))
-        done = True
-    except Exception as error:
-        # One retailer's trouble must not cost the others their night.
-        failure("a retailer could not be scored", error)
-    report = Report(retailer.id, run, shoppers, removed, round(time.monotonic() - started, 3), done)
-    log("INFO" if done else "ERROR", "scored", **msgspec.structs.asdict(report))
-    return report
+        if topic == MODELS_BUILT:
+            await plan(room, retailer, read_built(attributes).run, now)
+        else:
+            due = read_shard(attributes)
+            await score(room, retailer, due.run, due.shard, now)
+    except Superseded:
+        log("INFO", "superseded by a newer run", retailer=retailer.id, run=name_of(read_built(attributes).run))
+
+
+def _retailer(room: Room, id: str) -> Retailer:
+    retailer = room.registry.by_id.get(id)
+    if retailer is None:
+        raise InvalidMessage("the attribute `retailer` names nobody")
+    return retailer
+
+
+async def _set_aside(room: Room, delivery: Delivery, reason: str, now: datetime) -> None:
+    named = delivery.message.attributes.get("retailer", "")
+    retailer = named if named in room.registry.by_id else ""
+    place = {"message": delivery.message.message_id}
+    id, data = quarantined(delivery.subscription, retailer, place, 0, reason, now)
+    await room.documents.create(QUARANTINE, id, data)
+    log("WARNING", "message quarantined", subscription=delivery.subscription, reason=reason)

@@ -1,8 +1,8 @@
 -- One row for each shopper who may be personalised: how likely each product and category is in the next basket, and what
 -- an order usually comes to. README.md says the formula and its source.
 --
--- Runs as it stands in BigQuery and in the laptop's emulator. {dataset} is put in by the function (it cannot be a
--- parameter), everything else is bound:
+-- Runs as it stands in BigQuery and in the laptop's emulator. {dataset} and {shard} (a condition on `o.shopper`: whose
+-- parameters are wanted) are put in by the function, since they cannot be parameters; everything else is bound:
 --   now        events from here on do not count, so a repeated run sees what the first one saw
 --   oldest     nor events that the contract has expired
 --   timezone   of the retailer's day
@@ -27,7 +27,7 @@ WITH
     FROM (
       SELECT
         o.shopper, DATE(o.`at`, @timezone) AS day, CAST(o.total AS FLOAT64) AS total,
-        COALESCE(c.personalisation, @unknown_consent) AS personal,
+        COALESCE(c.personalisation, @unknown_consent) AND {shard} AS personal,
         COALESCE(c.measurement, @unknown_consent) AS measured
       FROM `{dataset}.orders` AS o
       LEFT JOIN consent AS c ON c.shopper = o.shopper

@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.retailers import Registry
+from layers.scoring_runs.ledger import Ledger
+from layers.scoring_runs.messages import SHARDS
+from layers.shell.settle import settle
 from layers.stores.bigquery.port import Warehouse
 from layers.stores.bigtable.port import ShopperRows
+from layers.stores.firestore.port import Documents
+from layers.stores.pubsub.port import Publisher
+from layers.stores.suppressions import LiveSuppressions, Suppressions
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
+    """Attributes:
+    documents: for the quarantine. shards: the topic of shards.
+    """
+
     registry: Registry
     warehouse: Warehouse
     shopper_rows: ShopperRows
+    ledger: Ledger
+    documents: Documents
+    shards: Publisher
+    suppressions: Suppressions
 
 
 async def make() -> Room:
     from layers.stores.bigquery.warehouse import BigQueryWarehouse
     from layers.stores.bigtable.shoppers import BigtableShopperRows
+    from layers.stores.firestore.documents import FirestoreDocuments
+    from layers.stores.pubsub.publisher import PubsubPublisher
 
     values = Settings.of_process()
-    registry = Registry.of_environment(values.values, settings.RETAILER_PREFIX)
-    return Room(registry, BigQueryWarehouse.of(values), BigtableShopperRows.of(values))
+    documents = FirestoreDocuments.of(values)
+    made = Room(
+        Registry.of_environment(values.values, settings.RETAILER_PREFIX),
+        BigQueryWarehouse.of(values),
+        BigtableShopperRows.of(values),
+        Ledger(documents),
+        documents,
+        PubsubPublisher.of(values, SHARDS),
+        LiveSuppressions(documents, time.monotonic),
+    )
+    settle()
+    return made

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,11 +20,22 @@ from layers.stores.bigquery.port import Parameter
 from layers.tree.parameters import (
     MAX_CATEGORIES,
     MAX_PRODUCTS,
+    MOST_BYTES,
+    InvalidParameters,
     PredictedProduct,
     ShopperParameters,
+    content_digest,
     decode_parameters,
     encode_parameters,
 )
+
+SQL = Path(__file__).with_name("parameters.sql").read_text()
+
+SHOPPERS_A_SHARD = 2000
+"""On average, until there are as many shards as there may be: a few seconds' work, so a killed one costs little."""
+
+PAGE = 500
+"""Shoppers at a time: about 3 MB."""
 
 HALF_LIFE_TRIPS = 12.0
 """A product bought twelve trips ago weighs half as much as one bought on the last."""
@@ -84,6 +96,23 @@ class Features(msgspec.Struct, frozen=True):
         for name in ("products", "categories"):
             plain[name] = msgspec.json.decode(plain.get(name) or b"null")
         return msgspec.convert(plain, cls)
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A shopper's parameters as they are stored, and the digest by which a change is seen."""
+
+    shopper: str
+    data: bytes
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A shopper whose parameters break their contract. The reason names the field and the rule, never a value."""
+
+    shopper: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +201,19 @@ def parameters(features: Features, version: str, now: datetime) -> ShopperParame
     )
 
 
-def stored(row: Mapping[str, Any], version: str, now: datetime) -> tuple[str, bytes]:
-    """A row of `parameters.sql` as (pseudonym, parameters as they are stored).
+def stored(row: Mapping[str, Any], version: str, now: datetime) -> Computed | Refused:
+    """A row of `parameters.sql` as it is stored; refused where no reader would take it.
 
     Raises:
         msgspec.MsgspecError: the statement and the code do not fit together.
-        InvalidParameters: what was computed breaks the contract, so no reader would take it.
     """
     features = Features.of(row)
-    data = encode_parameters(parameters(features, version, now))
-    decode_parameters(data)
-    return features.shopper, data
+    made = parameters(features, version, now)
+    data = encode_parameters(made)
+    if len(data) > MOST_BYTES:
+        return Refused(features.shopper, f"they take more than {MOST_BYTES} bytes")
+    try:
+        decode_parameters(data)
+    except InvalidParameters as error:
+        return Refused(features.shopper, str(error))
+    return Computed(features.shopper, data, content_digest(made))

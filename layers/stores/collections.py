@@ -190,6 +190,41 @@ TURNS = Collection(
     "<work>",
     fields=("holder", "until"),
 )
+# One a retailer, written over by each run: it says whose turn it is, so it stays.
+SCORING_HEADS = Collection(
+    "scoring_heads",
+    "The newest scoring run of each retailer: an older one must not write any more.",
+    "<retailer>",
+    fields=("retailer", "run", "settled", "careful"),
+)
+SCORING_RUNS = Collection(
+    "scoring_runs",
+    "What each scoring run planned and did, in numbers.",
+    "<retailer>:<scheduled moment>",
+    dated="planned",
+    days=90,
+    fields=(
+        "retailer",
+        "run",
+        "planned",
+        "version",
+        "shoppers",
+        "shards",
+        "key_versions",
+        "status",
+        "finished",
+        "groups",
+    ),
+)
+# A run has at most 64 of them: one document for the states of 64 shards is written 64 times in a night.
+SCORING_SHARDS = Collection(
+    "scoring_shards",
+    "Which shards of a scoring run are done, and what each did, in numbers.",
+    "<retailer>:<scheduled moment>:<group>",
+    dated="planned",
+    days=14,
+    fields=("retailer", "run", "planned", "group", "shards"),
+)
 
 BUDGETS = Collection(
     "budgets",
@@ -242,4 +277,7 @@ COLLECTIONS = (
     BUDGETS,
     BUDGET_SHARDS,
     RESERVATIONS,
+    SCORING_HEADS,
+    SCORING_RUNS,
+    SCORING_SHARDS,
 )

@@ -18,5 +18,6 @@ TOPICS = {
     "shopper-events": "Events as they were taken, under pseudonyms: about 100 a message.",
     "decisions": "Decisions as they were made, under pseudonyms.",
     "models-built": "That a retailer's models of the cold data are built: its id and the run's moment, no shopper.",
+    "scoring-shards": "That a part of a retailer's shoppers is to be scored: which part, no shopper.",
 }
 """By name, what a message holds."""

@@ -9,6 +9,7 @@ import msgspec
 from layers.events.model import PageViewed
 from layers.events.record import encode_record, milliseconds, read_row_key, row_key
 from layers.retailers import Retailer, RetentionClass, family
+from layers.scoring_runs.shards import Shard
 from layers.stores.bigtable.port import HotEvent, HotEvents, ShopperRow, ShopperRows
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -64,9 +65,7 @@ async def test_a_profile_goes_and_the_consent_stays(shopper_rows: ShopperRows, r
     assert await shopper_rows.swap_state(retailer.id, ANNE, None, b"again"), "no trace of the old state is left"
 
 
-async def test_parameters_that_no_later_run_wrote_go_and_all_else_stays(
-    shopper_rows: ShopperRows, retailer: Retailer
-) -> None:
+async def test_parameters_of_some_times_go_and_all_else_stays(shopper_rows: ShopperRows, retailer: Retailer) -> None:
     other = msgspec.structs.replace(retailer, id=f"{retailer.id}x")
     for at_ms in (1000, 2000, 3000):
         await shopper_rows.write_parameters(retailer.id, [(ANNE, b"p%d" % at_ms)], at_ms)
@@ -75,9 +74,43 @@ async def test_parameters_that_no_later_run_wrote_go_and_all_else_stays(
     await shopper_rows.write_parameters(other.id, [(BERT, b"another's")], 1000)
     await shopper_rows.write_consent(retailer.id, BERT, 1000, b"c")
     await shopper_rows.swap_state(retailer.id, BERT, None, b"s")
-    assert await shopper_rows.delete_parameters_before(retailer.id, 3000) == 2
-    assert await shopper_rows.delete_parameters_before(retailer.id, 3000) == 0
+    for _ in range(2):
+        await shopper_rows.delete_parameters(retailer.id, [ANNE, BERT, CARL], 0, 3000)
     assert await shopper_rows.read(retailer.id, ANNE) == ShopperRow(parameters=b"p3000")
     assert await shopper_rows.read(retailer.id, BERT) == ShopperRow(state=b"s", consent=b"c")
     assert await shopper_rows.read(retailer.id, CARL) == ShopperRow()
     assert await shopper_rows.read(other.id, BERT) == ShopperRow(parameters=b"another's")
+
+
+async def test_what_is_taken_back_shows_what_was_before(shopper_rows: ShopperRows, retailer: Retailer) -> None:
+    for at_ms in (1000, 2000, 3000):
+        await shopper_rows.write_parameters(retailer.id, [(ANNE, b"p%d" % at_ms)], at_ms, [b"d%d" % at_ms])
+    await shopper_rows.delete_parameters(retailer.id, [ANNE], 3000, 3001)
+    assert (await shopper_rows.read(retailer.id, ANNE)).parameters == b"p2000"
+    assert await digests(shopper_rows, retailer) == [(ANNE, 2000, b"d2000")]
+    await shopper_rows.delete_parameters(retailer.id, [ANNE], 0, 3000)
+    assert await shopper_rows.read(retailer.id, ANNE) == ShopperRow()
+    assert [key async for key in shopper_rows.keys(retailer.id)] == [], "nothing is left of the row"
+    await shopper_rows.delete_parameters(retailer.id, [], 0, 3000)
+
+
+async def digests(rows: ShopperRows, retailer: Retailer, *ranges: tuple[str, str]) -> list[tuple[str, int, bytes]]:
+    return [each async for each in rows.parameter_digests(retailer.id, ranges or Shard(0, 1).ranges())]
+
+
+async def test_digests_are_told_of_the_newest_parameters_in_some_ranges(
+    shopper_rows: ShopperRows, retailer: Retailer
+) -> None:
+    low, high, newer = "01" + "0" * 32, "01" + "8" * 32, "02" + "0" * 32
+    other = msgspec.structs.replace(retailer, id=f"{retailer.id}x")
+    await shopper_rows.write_parameters(retailer.id, [(low, b"new"), (high, b"h")], 2000, [b"new digest", b"of h"])
+    await shopper_rows.write_parameters(retailer.id, [(low, b"late")], 1000, [b"late digest"])
+    await shopper_rows.write_parameters(retailer.id, [(newer, b"n")], 1000)
+    await shopper_rows.write_parameters(other.id, [(low, b"o")], 1000, [b"other"])
+    await shopper_rows.write_consent(retailer.id, "01" + "1" * 32, 1000, b"c")
+    first, second = (low, 2000, b"new digest"), (newer, 1000, b"")
+    assert await digests(shopper_rows, retailer, *Shard(0, 2).ranges()) == [first, second]
+    assert await digests(shopper_rows, retailer, *Shard(1, 2).ranges()) == [(high, 2000, b"of h")]
+    await shopper_rows.write_parameters(retailer.id, [(low, b"without")], 3000)
+    assert (await digests(shopper_rows, retailer))[0] == (low, 3000, b""), "an older digest is not the newest's"
+    assert [each async for each in shopper_rows.parameter_digests(retailer.id, [])] == []

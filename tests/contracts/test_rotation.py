@@ -392,7 +392,7 @@ async def test_parameters_are_brought_again_until_the_new_pseudonym_has_its_own(
     town.deploy(ROTATED)
     await town.adds()
     later = int(town.now.timestamp() * 1000) + 1
-    await town.rows.delete_parameters_before(town.id, later)
+    await town.rows.delete_parameters(town.id, [OLD, NEW], 0, later)
     await town.scored()
     await town.adds()
     assert (await town.rows.read(town.id, NEW)).parameters is None, "looked up a moment ago"

@@ -18,13 +18,14 @@ import msgspec
 import pytest
 
 from functions.cooling.rules import cool
-from functions.scoring.handler import SQL
-from functions.scoring.rules import HALF_LIFE_TRIPS, PRIOR_TRIPS, WINDOW_DAYS, Features, binding
+from functions.scoring.rules import HALF_LIFE_TRIPS, PRIOR_TRIPS, SQL, WINDOW_DAYS, Features, binding
+from functions.scoring.shard import KEY
 from layers.declarations.settings import Settings
 from layers.events.model import ConsentChanged, Event, OrderLine, OrderPaid, Purposes
 from layers.events.record import Record
 from layers.facts import PRODUCTS
 from layers.retailers import AbsentConsent, Contract, Retailer
+from layers.scoring_runs.shards import Shard
 from layers.stores.bigquery.warehouse import BigQueryWarehouse
 from layers.stores.bigquery.writer import BigQueryFacts
 from tests.contracts.datasets import make_dataset
@@ -53,7 +54,7 @@ Orders = dict[str, list[OrderPaid]]
 
 
 def shopper(name: int) -> str:
-    return f"01{name:032x}"
+    return f"01{name * 2 % 16:x}{name:031x}"
 
 
 def history() -> Orders:
@@ -199,7 +200,14 @@ def scored(bigquery_emulator: tuple[str, str]) -> Scored:
     asyncio.run(deliver())
     warehouse = BigQueryWarehouse.of(values)
     warehouse.replace(dataset, PRODUCTS, CATALOGUE)
-    rows = warehouse.query(SQL.replace("{dataset}", f"{PROJECT}.{dataset}"), binding(SHOP, NOW))
+    sql = SQL.replace("{dataset}", f"{PROJECT}.{dataset}")
+    # Each shopper is in one of the two shards; what the clientele does is the same in both.
+    rows = [
+        row
+        for number in range(2)
+        for row in warehouse.query(sql.replace("{shard}", Shard(number, 2).condition(KEY, ["01"])), binding(SHOP, NOW))
+    ]
+    assert len(rows) == len({row["shopper"] for row in rows})
     features = {row["shopper"]: Features.of(row) for row in rows}
     return Scored(counted(orders, PERSONAL), counted(orders, MEASURED), features)
 

@@ -65,11 +65,11 @@ async def filled() -> Archive:
             archive.facts.tables[DEMO.dataset, "cooled_page_views"].append({"shopper": shopper, "at": at})
             archive.facts.tables[OTHER.dataset, "cooled_page_views"].append({"shopper": shopper, "at": at})
         row = archive.rows._row("demo", shopper)
-        row.parameters, row.state, row.consent = (1, parameters(BEFORE)), state(AFTER), (1, consent(AFTER))
+        row.versions, row.state, row.consent = {1: (parameters(BEFORE), b"")}, state(AFTER), (1, consent(AFTER))
     # A place that names only what must go, and one that names all of each shopper.
     await archive.arrivals.note([Arrival("demo", NOW, keys[:1]), Arrival("demo", NOW, keys)])
     gone = archive.rows._row("demo", DORA)
-    gone.parameters, gone.consent = (1, parameters(BEFORE)), (1, consent(BEFORE))
+    gone.versions, gone.consent = {1: (parameters(BEFORE), b"")}, (1, consent(BEFORE))
     await suppress(archive, ANNE)
     await suppress(archive, DORA)
     await suppress(archive, CARL, retailer="other")

@@ -1,160 +1,320 @@
-"""A scoring run: under its scheduled clock, every retailer, harmless when repeated."""
+"""A scoring run: planned, fanned out, each shard harmless when repeated, killed or overtaken."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
-from starlette.responses import Response
 
-from functions.scoring.handler import PAGE, answer
-from functions.scoring.room import Room
-from layers.events.record import milliseconds
-from layers.retailers import Registry, Retailer
-from layers.stores.bigquery.fake import FakeWarehouse
-from layers.stores.bigquery.port import Parameter, Unavailable
-from layers.stores.bigtable.fake import FakeShopperRows
+from functions.scoring import planning
+from layers.scoring_runs.ledger import Status
+from layers.scoring_runs.messages import MODELS_BUILT, SHARDS, Built, ShardDue, built_message, shard_message
+from layers.scoring_runs.shards import Shard
 from layers.stores.bigtable.port import ShopperRow
-from layers.tree.parameters import decode_parameters
-from tests.handlers.asking import ask
+from layers.stores.pubsub.port import Message
+from layers.stores.suppressions import Unavailable
+from tests.handlers.scoring_site import NOW, OTHER, RUN, SHOP, Rows, Site, pseudonym, shopper
 
-SCHEDULED = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
-NOW = datetime(2026, 11, 22, 3, 34, 56, tzinfo=UTC)
-ONE, TWO = (
-    Retailer(id=id, name=id, write_key=id * 16, read_key=id * 15, origins=(), timezone=zone)
-    for id, zone in (("aa", "Europe/Paris"), ("bb", "America/New_York"))
-)
+NEXT = RUN + timedelta(days=1)
 
 
-def shoppers(count: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "shopper": f"01{number:032x}",
-            "orders": 3,
-            "usual": 20.0,
-            "stretch": 22.0 + number % 7,
-            "discount": 5.0,
-            "paid": 15.0,
-            "products": json.dumps([{"id": "p1", "probability": 0.5, "price": 1.0}]),
-            "categories": None,
-        }
-        for number in range(count)
-    ]
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "SHOPPERS_A_SHARD", 4)
 
 
-def house(**answers: Any) -> FakeWarehouse:
-    return FakeWarehouse({f"retailer_{id}.orders": answer for id, answer in answers.items()})
+def always(*numbers: int) -> Any:
+    return lambda _: [shopper(number) for number in numbers]
 
 
-async def run(warehouse: FakeWarehouse, rows: FakeShopperRows, scheduled: str = "2026-11-22T03:30:00Z") -> Response:
-    request = ask("POST", "/", headers={"X-CloudScheduler-ScheduleTime": scheduled})
-    return await answer(request, Room(Registry([ONE, TWO]), warehouse, rows), NOW)
+async def scored(site: Site, run: datetime = RUN) -> Site:
+    site.build(run)
+    await site.settle()
+    return site
 
 
-def reports(response: Response) -> list[Any]:
-    found: list[Any] = msgspec.json.decode(response.body)["retailers"]
-    return found
+def some(count: int = 25) -> Site:
+    site = Site()
+    site.warehouse.features["aa"] = always(*range(count))
+    return site
 
 
-async def test_every_shopper_of_every_retailer_gets_parameters_of_one_version() -> None:
-    rows = FakeShopperRows()
-    warehouse = house(aa=shoppers(PAGE * 2 + 1), bb=shoppers(2))
-    response = await run(warehouse, rows)
-    assert response.status_code == 200
-    assert [(r["retailer"], r["shoppers"], r["done"]) for r in reports(response)] == [
-        ("aa", PAGE * 2 + 1, True),
-        ("bb", 2, True),
-    ]
-    for report in reports(response):
-        for number in range(report["shoppers"]):
-            stored = (await rows.read(report["retailer"], f"01{number:032x}")).parameters
-            assert stored is not None
-            assert decode_parameters(stored).version == report["version"]
+async def test_every_shopper_gets_parameters_of_one_version_in_shards() -> None:
+    site = await scored(some())
+    stored = site.stored()
+    assert set(stored) == {pseudonym(number) for number in range(25)}
+    assert len({parameters.version for parameters in stored.values()}) == 1
+    run = await site.room.ledger.run("aa", RUN)
+    assert run is not None and (run.status, run.plan.shards, run.plan.shoppers) == (Status.DONE, 8, 25)
+    assert (run.counts.computed, run.counts.written, run.counts.removed) == (25, 25, 0)
+    head = await site.room.ledger.head("aa")
+    assert head is not None and head.settled
+    assert len(site.warehouse.statements) == 1 + 8, "one to plan, one a shard"
 
 
-async def test_the_clock_is_the_schedules() -> None:
-    rows = FakeShopperRows()
-    warehouse = house(aa=shoppers(1), bb=[])
-    await run(warehouse, rows)
-    assert [parameters["now"] for _, parameters in warehouse.statements] == [SCHEDULED] * 2
-    assert [parameters["timezone"] for _, parameters in warehouse.statements] == ["Europe/Paris", "America/New_York"]
-    ((_, row),) = rows.rows.items()
-    assert row.parameters is not None
-    assert row.parameters[0] == milliseconds(SCHEDULED)
+async def test_the_clock_is_the_runs_and_retailers_keep_apart() -> None:
+    site = some(2)
+    site.warehouse.features["bb"] = always(7)
+    site.build(RUN, SHOP)
+    site.build(RUN, OTHER)
+    await site.settle()
+    assert {parameters["now"] for _, parameters in site.warehouse.statements} == {RUN}
+    zones = {p["timezone"] for _, p in site.warehouse.statements if "timezone" in p}
+    assert zones == {"Europe/Paris", "America/New_York"}
+    assert set(site.stored(OTHER)) == {pseudonym(7)}
+    assert {p.computed_at for p in site.stored().values()} == {RUN}
 
 
-async def test_a_repeated_run_leaves_the_same_bytes() -> None:
-    rows = FakeShopperRows()
-    warehouse = house(aa=shoppers(3), bb=[])
-    await run(warehouse, rows)
-    before = {key: row.parameters for key, row in rows.rows.items()}
-    await run(warehouse, rows)
-    assert {key: row.parameters for key, row in rows.rows.items()} == before
+async def test_what_did_not_change_is_not_written_and_keeps_its_version() -> None:
+    site = await scored(some())
+    before = site.stored()
 
+    def later(now: datetime) -> Rows:
+        return [shopper(number, 22.0 if number else 48.0) for number in range(25)]
 
-async def test_an_older_run_that_comes_late_does_not_take_the_place_of_a_newer() -> None:
-    rows = FakeShopperRows()
-    warehouse = house(aa=shoppers(1), bb=[])
-    (newest, _) = reports(await run(warehouse, rows))
-    await run(warehouse, rows, "2026-11-21T03:30:00Z")
-    stored = (await rows.read("aa", f"01{0:032x}")).parameters
-    assert stored is not None
-    assert decode_parameters(stored).version == newest["version"]
+    site.warehouse.features["aa"] = later
+    await scored(site, NEXT)
+    after = site.stored()
+    changed = {who for who, parameters in after.items() if parameters.version != before[who].version}
+    assert changed == {pseudonym(0)}
+    assert after[pseudonym(0)].computed_at == NEXT
+    run = await site.room.ledger.run("aa", NEXT)
+    assert run is not None
+    assert (run.counts.computed, run.counts.written, run.counts.unchanged) == (25, 1, 24)
 
 
 async def test_who_is_in_no_result_any_more_has_no_parameters_and_keeps_the_rest() -> None:
-    rows = FakeShopperRows()
-    await run(house(aa=shoppers(3), bb=shoppers(1)), rows, "2026-11-21T03:30:00Z")
-    withdrawn = f"01{2:032x}"
-    await rows.write_consent("aa", withdrawn, 1, b"c")
-    response = await run(house(aa=shoppers(2), bb=shoppers(1)), rows)
-    assert [(r["shoppers"], r["removed"]) for r in reports(response)] == [(2, 1), (1, 0)]
-    assert await rows.read("aa", withdrawn) == ShopperRow(consent=b"c")
-    assert (await rows.read("aa", f"01{1:032x}")).parameters is not None
+    site = await scored(some())
+    await site.rows.write_consent("aa", pseudonym(3), 1, b"c")
+    site.warehouse.features["aa"] = always(*range(3))
+    await scored(site, NEXT)
+    assert set(site.stored()) == {pseudonym(number) for number in range(3)}
+    assert await site.rows.read("aa", pseudonym(3)) == ShopperRow(consent=b"c")
+    run = await site.room.ledger.run("aa", NEXT)
+    assert run is not None and (run.counts.removed, run.counts.unchanged) == (22, 3)
 
 
-async def test_a_run_that_is_not_done_takes_nothing_from_anybody() -> None:
-    rows = FakeShopperRows()
-    await run(house(aa=shoppers(2), bb=[]), rows, "2026-11-21T03:30:00Z")
-    bad = [shoppers(1)[0] | {"usual": -3.0}]
-    assert (await run(house(aa=bad, bb=[]), rows)).status_code == 503
-    assert all(row.parameters is not None for row in rows.rows.values())
+async def test_when_nobody_is_left_everybodys_parameters_go() -> None:
+    site = await scored(some())
+    site.warehouse.features["aa"] = always()
+    await scored(site, NEXT)
+    assert site.stored() == {}
 
 
-async def test_one_retailers_trouble_costs_no_other_its_night(capsys: pytest.CaptureFixture[str]) -> None:
-    def down(_: Mapping[str, Parameter]) -> list[dict[str, Any]]:
-        raise Unavailable("secret@example.org")
+async def test_a_repeated_run_and_a_repeated_shard_do_nothing_again() -> None:
+    site = await scored(some())
+    before, statements = repr(site.rows.rows), len(site.warehouse.statements)
+    await scored(site)
+    for number in range(8):
+        site.queue.append((SHARDS, shard_message(ShardDue("aa", RUN, Shard(number, 8)))))
+    await site.settle()
+    assert repr(site.rows.rows) == before
+    assert len(site.warehouse.statements) == statements
 
-    rows = FakeShopperRows()
-    response = await run(house(aa=down, bb=shoppers(2)), rows)
-    assert response.status_code == 503, "so that Scheduler runs it again"
-    assert [(r["retailer"], r["shoppers"], r["done"]) for r in reports(response)] == [("aa", 0, False), ("bb", 2, True)]
+
+async def test_a_resumed_run_does_only_the_shards_that_are_missing() -> None:
+    site = some()
+    site.build()
+    await site.deliver(*site.queue.pop(0))
+    for _ in range(3):
+        await site.deliver(*site.queue.pop(0))
+    site.queue.clear()
+    site.build()
+    await site.deliver(*site.queue.pop(0))
+    assert len(site.queue) == 5
+    await site.settle()
+    assert len(site.stored()) == 25
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_killed_at_any_call_a_run_ends_as_if_nothing_had_happened(after: bool) -> None:
+    undisturbed = await scored(some())
+
+    def fewer(_: datetime) -> Rows:
+        return [shopper(number, 48.0 if number == 1 else 22.0) for number in range(20)]
+
+    undisturbed.warehouse.features["aa"] = fewer
+    first = undisturbed.calls
+    await scored(undisturbed, NEXT)
+    whole, expected = undisturbed.calls - first, undisturbed.stored()
+    killed = 0
+    for at in range(1, whole + 1, 3 if after else 2):
+        site = await scored(some())
+        site.warehouse.features["aa"] = fewer
+        site.kill_at, site.after = site.calls + at, after
+        await scored(site, NEXT)
+        killed += len(site.refusals)
+        assert site.stored() == expected, f"killed at call {at}"
+        head = await site.room.ledger.head("aa")
+        assert head is not None and head.settled, f"killed at call {at}"
+    assert killed > 20
+
+
+def in_turn(now: datetime) -> Rows:
+    """The run before, the older and the newer. The older finds shoppers changed which the newer finds as they were, and
+    some whom the newer finds no more: the two ways in which an older run could be what stays."""
+    if now < RUN:
+        return [shopper(number) for number in range(20)]
+    if now == RUN:
+        return [shopper(number, 48.0) for number in range(20)]
+    return [shopper(number, 22.0 if number % 2 else 70.0) for number in range(15)]
+
+
+async def before_two() -> Site:
+    site = Site()
+    site.warehouse.features["aa"] = in_turn
+    return await scored(site, RUN - timedelta(days=1))
+
+
+def holds_the_newer(site: Site) -> None:
+    stored = site.stored()
+    assert set(stored) == {pseudonym(number) for number in range(15)}
+    for number in range(15):
+        assert stored[pseudonym(number)].threshold == (25 if number % 2 else 80)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_newer_run_that_comes_and_goes_at_any_call_of_an_older_one_stays(killed: bool) -> None:
+    """Killed at that very call, the older run cannot take back what it wrote; what it brought back of a shopper who is
+    gone, no page shows without a consent, and the next run removes it."""
+    undisturbed = await before_two()
+    first = undisturbed.calls
+    await scored(undisturbed, RUN)
+    whole = undisturbed.calls - first
+    for at in range(1, whole + 1):
+        site, took_place = await before_two(), list[bool]()
+
+        async def newer(site: Site = site, took_place: list[bool] = took_place) -> None:
+            waiting = site.queue
+            took_place.append(True)
+            site.queue = []
+            await scored(site, NEXT)
+            site.queue = waiting
+
+        site.meanwhile, site.meanwhile_at = newer, site.calls + at
+        site.kill_at, site.after = site.meanwhile_at if killed else -1, True
+        await scored(site, RUN)
+        assert took_place == [True]
+        if killed:
+            assert {n for n in range(15) if site.stored()[pseudonym(n)].threshold != (25 if n % 2 else 80)} == set()
+            await scored(site, NEXT + timedelta(days=1))
+        holds_the_newer(site)
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_of_two_runs_at_once_the_newer_stays_in_whatever_order(seed: int) -> None:
+    site = await before_two()
+    for run in (RUN, NEXT, RUN, NEXT):
+        site.build(run)
+    if seed % 3 == 0:
+        site.kill_at, site.after = site.calls + 20 + seed * 7, bool(seed % 2)
+    await site.together(seed)
+    holds_the_newer(site)
+    head = await site.room.ledger.head("aa")
+    assert head is not None and (head.run, head.settled) == (NEXT, True)
+
+
+async def test_a_run_beside_an_unsettled_one_writes_what_is_unchanged_too() -> None:
+    site = await scored(some(6))
+    site.build(NEXT)
+    await site.deliver(*site.queue.pop(0))
+    site.queue.clear()
+    last = NEXT + timedelta(days=1)
+    await scored(site, last)
+    assert {parameters.computed_at for parameters in site.stored().values()} == {last}
+    await scored(site, last + timedelta(days=1))
+    assert {parameters.computed_at for parameters in site.stored().values()} == {last}
+
+
+async def test_an_older_run_that_comes_late_does_nothing() -> None:
+    site = await scored(some(), NEXT)
+    before = repr(site.rows.rows)
+    site.queue.append((SHARDS, shard_message(ShardDue("aa", RUN, Shard(0, 8)))))
+    await scored(site, RUN)
+    assert repr(site.rows.rows) == before
+    assert await site.room.ledger.run("aa", RUN) is None
+
+
+async def test_one_shopper_whose_parameters_break_the_contract_costs_no_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    site = await scored(some(6))
+    before = site.stored()[pseudonym(2)]
+
+    def one_bad(_: datetime) -> Rows:
+        return [shopper(n, 48.0) | ({"usual": -31337.0} if n == 2 else {}) for n in range(6)]
+
+    site.warehouse.features["aa"] = one_bad
+    await scored(site, NEXT)
+    after = site.stored()
+    assert after[pseudonym(2)] == before, "keeps what it had"
+    assert {parameters.computed_at for who, parameters in after.items() if who != pseudonym(2)} == {NEXT}
     logged = capsys.readouterr().out
-    assert "secret@example.org" not in logged
-    assert "00000000" not in logged, "no pseudonym in a log"
+    assert "parameters refused" in logged and '"outcome":"refused"' in logged
+    assert "31337" not in logged and pseudonym(2) not in logged
 
 
-async def test_when_bigtable_goes_down_the_run_is_not_done() -> None:
-    rows = FakeShopperRows()
-    rows.down = True
-    response = await run(house(aa=shoppers(1), bb=[]), rows)
-    assert response.status_code == 503
-    assert [r["done"] for r in reports(response)] == [False, False]
+async def test_a_store_that_is_down_costs_a_repetition_and_takes_nothing() -> None:
+    site = await scored(some())
+    site.rows.down = True
+    site.build(NEXT)
+    await site.deliver(*site.queue.pop(0))
+    with pytest.raises(Exception, match="down"):
+        await site.deliver(*site.queue[0])
+    site.rows.down = False
+    await site.settle()
+    assert len(site.stored()) == 25
 
 
-async def test_a_row_that_breaks_the_contract_is_never_written() -> None:
-    rows = FakeShopperRows()
-    bad = [*shoppers(1), shoppers(2)[1] | {"usual": -3.0}]
-    response = await run(house(aa=bad, bb=[]), rows)
-    assert response.status_code == 503
-    assert rows.rows == {}
+async def test_who_was_erased_since_the_run_began_is_not_written_and_who_came_back_before_it_is() -> None:
+    site = await scored(some(6))
+    site.warehouse.features["aa"] = lambda _: [shopper(number, 48.0) for number in range(6)]
+    site.suppressions.suppress("aa", pseudonym(1), NEXT + timedelta(seconds=1))
+    site.suppressions.suppress("aa", pseudonym(2), NEXT - timedelta(seconds=1))
+    site.suppressions.suppress("bb", pseudonym(3), NEXT + timedelta(seconds=1))
+    await scored(site, NEXT)
+    stored = site.stored()
+    assert set(stored) == {pseudonym(number) for number in (0, 2, 3, 4, 5)}
+    assert {parameters.computed_at for parameters in stored.values()} == {NEXT}
 
 
-async def test_without_a_clock_nothing_runs() -> None:
-    warehouse = house(aa=shoppers(1), bb=[])
-    assert (await run(warehouse, FakeShopperRows(), "yesterday")).status_code == 400
-    assert warehouse.statements == []
+async def test_while_nobody_knows_who_is_erased_nothing_is_written() -> None:
+    site = some()
+    site.suppressions.down = True
+    site.build()
+    await site.deliver(*site.queue.pop(0))
+    with pytest.raises(Unavailable):
+        await site.deliver(*site.queue[0])
+    assert site.rows.rows == {}
+
+
+@pytest.mark.parametrize(
+    "topic, attributes",
+    [
+        (MODELS_BUILT, {"retailer": "nobody", "run": "20261122T030000Z"}),
+        (MODELS_BUILT, {"retailer": "aa", "run": "yesterday"}),
+        (MODELS_BUILT, {"retailer": "aa"}),
+        (SHARDS, {"retailer": "aa", "run": "20261122T030000Z", "shard": "0"}),
+        (SHARDS, {"retailer": "aa", "run": "20261122T030000Z", "shard": "8", "of": "8"}),
+        (SHARDS, {"retailer": "aa", "run": "20261122T030000Z", "shard": "0", "of": "7"}),
+        (SHARDS, {"retailer": "aa", "run": "20261122T030000Z", "shard": "-1", "of": "8"}),
+        (SHARDS, {"retailer": "aa", "run": "20261122T030000Z", "shard": "²", "of": "8"}),
+    ],
+)
+async def test_what_no_repetition_can_mend_is_set_aside(topic: str, attributes: dict[str, str]) -> None:
+    site = some()
+    for _ in range(2):
+        assert await site.deliver(topic, Message(b"", attributes)) == 204
+    (document,) = site.documents.collections["quarantine"].values()
+    assert document.data["at"] == NOW and "attribute" in document.data["reason"]
+    assert site.rows.rows == {} and site.queue == []
+
+
+async def test_a_shard_that_nobody_planned_comes_again() -> None:
+    with pytest.raises(Exception, match="run 20261122T030000Z"):
+        await some().deliver(SHARDS, shard_message(ShardDue("aa", RUN, Shard(0, 8))))
+
+
+async def test_an_unknown_subscription_is_refused() -> None:
+    assert await some().deliver("other", built_message(Built("aa", RUN))) == 400

@@ -59,7 +59,8 @@ class Shop:
 
     @property
     def values(self) -> Settings:
-        return Settings({**self.stack.environment("consent_erasure"), **self.stack.hosts})
+        watch = self.stack.environment("scoring_watch")
+        return Settings({**watch, **self.stack.environment("consent_erasure"), **self.stack.hosts})
 
     @property
     def retailer(self) -> Retailer:

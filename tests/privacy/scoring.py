@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 
-from tests.privacy.cast import Cast, Shopper
+from tests.privacy.cast import Cast, Shopper, now
 from tests.privacy.form import Report
 from tests.privacy.place import Place
 from tests.privacy.search import Search
@@ -23,25 +24,37 @@ class Scoring:
 
     def runs(self) -> None:
         """Runs scoring until somebody's orders have come so far."""
-        for _ in range(60):
-            status, body = self.place.fire("scoring")
-            number = json.loads(body)["retailers"][0]["shoppers"] if status == 200 else 0
+        number, told = 0, ""
+        for _ in range(30):
+            told = self.place.scores("run")
+            number = int(found[1]) if (found := re.search(r"(\d+) computed", told)) else 0
             if number:
                 break
-            time.sleep(0.5)
+            # A run is named by its second.
+            time.sleep(1.0)
         self.say(f"{number} shoppers scored")
-        self.report.check(number > 0, f"nobody is ever scored, so it proves nothing: {status} {body[:200]}")
+        self.report.check(number > 0, f"nobody is ever scored, so it proves nothing: {told[:200]}")
 
     @contextlib.contextmanager
     def in_flight(self, erased: Sequence[Shopper]) -> Iterator[None]:
-        """A run that has read the orders of those whom the block erases, and writes what it made of them when their
+        """A shard that has read the orders of those whom the block erases, and writes what it made of them when their
         rows are deleted already."""
         told: list[tuple[int, str]] = []
-        with self.place.lane("scoring", 0) as lane:
+        # The stack's own instance would take the shard from the topic, and nothing would be left to write.
+        self.place.stack.kill("scoring")
+        with contextlib.ExitStack() as exits, self.place.lane("scoring", 0) as lane:
+            exits.callback(self.place.stack.restart, "scoring")
+            # Of two runs the second writes everybody, also whom it finds unchanged: the first is not settled.
+            for moment in (now(), now() + timedelta(seconds=1)):
+                run = {"retailer": "demo", "run": f"{moment:%Y%m%dT%H%M%SZ}"}
+                planned = self.place.pushes("models-built", run, lane.address)
+            of = re.search(r"0 of (\d+) shards", self.place.scores("status"))
+            self.report.check(planned[0] == 204 and of is not None, f"scoring was not planned: {planned}")
+            shard = {**run, "shard": "0", "of": of[1] if of else "1"}
             lane.trap.lay(1)
 
             def fires() -> None:
-                told.append(self.place.fire("scoring", lane.address))
+                told.append(self.place.pushes("scoring-shards", shard, lane.address))
 
             def lets_go() -> None:
                 # Whoever writes waits for five seconds, then gives up.

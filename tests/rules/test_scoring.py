@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.scoring.rules import binding, generosity, stored, threshold, version
+from functions.scoring.rules import Computed, Refused, binding, generosity, stored, threshold, version
 from layers.retailers import AbsentConsent, Contract, Retailer
-from layers.tree.parameters import InvalidParameters, decode_parameters
+from layers.tree.parameters import decode_parameters
 
 NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
 SHOP = Retailer(id="demo", name="Demo", write_key="w" * 16, read_key="r" * 16, origins=())
@@ -71,10 +71,16 @@ def test_a_reason_stands_beside_each_amount() -> None:
     assert generosity(45, 60, discount=20, paid=80).value == 1.5
 
 
+def kept(features: dict[str, Any], version: str = "v1", now: datetime = NOW) -> Computed:
+    made = stored(features, version, now)
+    assert isinstance(made, Computed)
+    return made
+
+
 def test_what_is_stored_of_a_shopper() -> None:
-    shopper, data = stored(row(), "v1", NOW)
-    found = decode_parameters(data)
-    assert shopper == "01" + "a" * 32
+    made = kept(row())
+    found = decode_parameters(made.data)
+    assert made.shopper == "01" + "a" * 32
     assert [(p.id, p.probability, p.price, p.category, p.brand) for p in found.products] == [
         ("p1", 0.5, 3.49, "MILK", None),
         ("p2", 0.25, None, None, "b"),
@@ -83,13 +89,12 @@ def test_what_is_stored_of_a_shopper() -> None:
     assert found.categories == {"MILK": 0.6}
     assert (found.usual_basket, found.threshold, found.generosity, found.trips) == (45.13, 60, 1.0, 12)
     assert (found.version, found.computed_at) == ("v1", NOW)
-    assert shopper.encode() not in data
+    assert made.shopper.encode() not in made.data
 
 
 @pytest.mark.parametrize("nothing", [None, "null"])
 def test_a_shopper_whose_lines_were_no_products(nothing: str | None) -> None:
-    _, data = stored(row(products=nothing, categories=nothing, discount=None, paid=None), "v1", NOW)
-    found = decode_parameters(data)
+    found = decode_parameters(kept(row(products=nothing, categories=nothing, discount=None, paid=None)).data)
     assert (found.products, found.categories, found.generosity) == ((), {}, 0)
 
 
@@ -98,8 +103,22 @@ def test_a_statement_that_does_not_fit_fails_loudly() -> None:
         stored({name: value for name, value in row().items() if name != "stretch"}, "v1", NOW)
     with pytest.raises(msgspec.MsgspecError):
         stored(row(products=json.dumps([{"id": "p1", "probability": 1.5}])), "v1", NOW)
-    with pytest.raises(InvalidParameters):
-        stored(row(orders=-1), "v1", NOW)
+
+
+def test_parameters_that_no_reader_would_take_are_refused_without_a_value() -> None:
+    refused = stored(row(orders=-17), "v1", NOW)
+    assert isinstance(refused, Refused)
+    assert "trips" in refused.reason and "17" not in refused.reason
+    large = json.dumps([{"id": "p" * 1000, "probability": 0.5}] * 30)
+    refused = stored(row(products=large), "v1", NOW)
+    assert isinstance(refused, Refused) and "bytes" in refused.reason
+
+
+def test_the_digest_tells_a_change_and_nothing_else() -> None:
+    one = kept(row())
+    assert kept(row(), "v2", NOW + timedelta(days=1)).digest == one.digest
+    assert kept(row(orders=13)).digest != one.digest
+    assert kept(row(products=json.dumps([]))).digest != one.digest
 
 
 def test_a_repeated_run_has_the_same_version_and_another_rule_never() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from layers.events.model import ConsentChanged
@@ -171,10 +171,16 @@ class FakeArrivals:
 
 @dataclass(slots=True)
 class _Row:
-    parameters: tuple[int, bytes] | None = None
+    """`versions` are those of the parameters and their digests, by time."""
+
+    versions: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
     state: bytes | None = None
     consent: tuple[int, bytes] | None = None
-    former: tuple[bytes, ...] = ()
+
+    @property
+    def parameters(self) -> list[bytes]:
+        """Newest first."""
+        return [self.versions[at_ms][0] for at_ms in sorted(self.versions, reverse=True)]
 
 
 class FakeShopperRows:
@@ -198,12 +204,12 @@ class FakeShopperRows:
         self._reach()
         row = self.rows.get(shopper_key(retailer_id, shopper), _Row())
         return ShopperRow(
-            row.parameters[1] if row.parameters else None, row.state, row.consent[1] if row.consent else None
+            row.parameters[0] if row.versions else None, row.state, row.consent[1] if row.consent else None
         )
 
     async def former_parameters(self, retailer_id: str, shopper: str) -> list[bytes]:
         self._reach()
-        return list(self.rows.get(shopper_key(retailer_id, shopper), _Row()).former)
+        return self.rows.get(shopper_key(retailer_id, shopper), _Row()).parameters[1:]
 
     async def swap_state(self, retailer_id: str, shopper: str, known: bytes | None, state: bytes) -> bool:
         current = (await self.read(retailer_id, shopper)).state
@@ -223,27 +229,33 @@ class FakeShopperRows:
             await self.write_consent(one.retailer_id, one.shopper, one.at_ms, one.line)
         return [True] * len(consents)
 
-    async def write_parameters(self, retailer_id: str, rows: Sequence[tuple[str, bytes]], at_ms: int) -> None:
-        for shopper, parameters in rows:
+    async def write_parameters(
+        self, retailer_id: str, rows: Sequence[tuple[str, bytes]], at_ms: int, digests: Sequence[bytes] = ()
+    ) -> None:
+        for place, (shopper, parameters) in enumerate(rows):
             row = self._row(retailer_id, shopper)
-            if row.parameters is None or row.parameters[0] <= at_ms:
-                if row.parameters is not None and row.parameters[0] < at_ms:
-                    row.former = (row.parameters[1], *row.former)[:2]
-                row.parameters = (at_ms, parameters)
+            row.versions[at_ms] = parameters, digests[place] if digests else b""
+            # As garbage collection would.
+            row.versions = {at: row.versions[at] for at in sorted(row.versions)[-3:]}
 
-    async def delete_parameters_before(self, retailer_id: str, at_ms: int) -> int:
+    async def parameter_digests(
+        self, retailer_id: str, ranges: Sequence[tuple[str, str]]
+    ) -> AsyncIterator[tuple[str, int, bytes]]:
         self._reach()
-        stale = [
-            key
-            for key, row in self.rows.items()
-            if key.startswith(f"{retailer_id}#".encode()) and row.parameters and row.parameters[0] < at_ms
-        ]
-        for key in stale:
-            row = self.rows[key]
-            row.parameters = None
-            if row.state is None and row.consent is None:
-                del self.rows[key]
-        return len(stale)
+        for key, row in sorted(self.rows.items()):
+            owner, _, shopper = key.decode().partition("#")
+            if owner == retailer_id and row.versions and any(low <= shopper < high for low, high in ranges):
+                newest = max(row.versions)
+                yield shopper, newest, row.versions[newest][1]
+
+    async def delete_parameters(self, retailer_id: str, shoppers: Sequence[str], from_ms: int, before_ms: int) -> None:
+        self._reach()
+        for shopper in shoppers:
+            key = shopper_key(retailer_id, shopper)
+            row = self.rows.get(key, _Row())
+            row.versions = {at: kept for at, kept in row.versions.items() if not from_ms <= at < before_ms}
+            if not row.versions and row.state is None and row.consent is None:
+                self.rows.pop(key, None)
 
     async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
         self._reach()
@@ -254,7 +266,7 @@ class FakeShopperRows:
         for shopper in shoppers:
             key = shopper_key(retailer_id, shopper)
             row = self.rows.get(key, _Row())
-            row.parameters, row.state, row.former = None, None, ()
+            row.versions, row.state = {}, None
             if row.consent is None:
                 self.rows.pop(key, None)
 

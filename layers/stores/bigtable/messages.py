@@ -25,6 +25,7 @@ TABLE: Table = {
         ),
         "RowFilter": (
             "oneof filter: Chain chain = 1",
+            "oneof filter: Interleave interleave = 2",
             "oneof filter: int32 cells_per_row_limit_filter = 11",
             "oneof filter: int32 cells_per_column_limit_filter = 12",
             "oneof filter: string family_name_regex_filter = 5",
@@ -34,6 +35,7 @@ TABLE: Table = {
             "oneof filter: bool strip_value_transformer = 13",
         ),
         "RowFilter.Chain": ("repeated RowFilter filters = 1",),
+        "RowFilter.Interleave": ("repeated RowFilter filters = 1",),
         "RowRange": ("oneof start_key: bytes start_key_closed = 1", "oneof end_key: bytes end_key_open = 3"),
         "RowSet": ("repeated bytes row_keys = 1", "repeated RowRange row_ranges = 2"),
         "Mutation": (

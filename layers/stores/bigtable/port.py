@@ -175,12 +175,25 @@ class ShopperRows(Protocol):
             Unavailable: nothing is known to be durable.
         """
 
-    async def write_parameters(self, retailer_id: str, rows: Sequence[tuple[str, bytes]], at_ms: int) -> None:
-        """(pseudonym, parameters) of many shoppers, under the version's time."""
+    async def write_parameters(
+        self, retailer_id: str, rows: Sequence[tuple[str, bytes]], at_ms: int, digests: Sequence[bytes] = ()
+    ) -> None:
+        """(pseudonym, parameters) of many shoppers, under the version's time: the newest by time is read.
 
-    async def delete_parameters_before(self, retailer_id: str, at_ms: int) -> int:
-        """Deletes the parameters of every shopper who has none from this time or later; how many shoppers. One pass
-        over the retailer's rows."""
+        Args:
+            digests: of what each holds; without, `parameter_digests` tells of none.
+        """
+
+    def parameter_digests(
+        self, retailer_id: str, ranges: Sequence[tuple[str, str]]
+    ) -> AsyncIterator[tuple[str, int, bytes]]:
+        """(pseudonym, time in ms, digest) of the newest parameters of every shopper who has some, in these ranges of
+        pseudonyms, each from and up to but not including; the parameters themselves do not travel. The digest is empty
+        where they were written without one. One range holds no part of another.
+        """
+
+    async def delete_parameters(self, retailer_id: str, shoppers: Sequence[str], from_ms: int, before_ms: int) -> None:
+        """Deletes those versions of their parameters whose time is `from_ms` or later and before `before_ms`."""
 
     async def delete_shopper(self, retailer_id: str, shopper: str) -> int:
         """Deletes the row; 1 if there was one, else 0."""

@@ -15,9 +15,10 @@ from layers.stores.bigtable.together import Together
 from layers.stores.bigtable.wire import (
     BigtableWire,
     chain,
-    delete_cells_before,
+    delete_cells_between,
     delete_family,
     delete_row,
+    interleave,
     prefix_end,
     set_cell,
 )
@@ -30,6 +31,14 @@ _STATE_AT_MS = 0
 """The state is one cell that is written over: no version of it is worth keeping, none waits for garbage collection."""
 
 _WRITE_BATCH = 500
+_DIGESTS = chain(
+    RowFilter(family_name_regex_filter=PARAMETERS),
+    RowFilter(cells_per_column_limit_filter=1),
+    interleave(
+        RowFilter(column_qualifier_regex_filter=DIGEST),
+        chain(RowFilter(column_qualifier_regex_filter=DOCUMENT), RowFilter(strip_value_transformer=True)),
+    ),
+)
 _DOCUMENTS = chain(RowFilter(column_qualifier_regex_filter=DOCUMENT), RowFilter(cells_per_column_limit_filter=1))
 
 
@@ -96,27 +105,42 @@ class BigtableShopperRows:
         cells = [(shopper_key(c.retailer_id, c.shopper), CONSENT, c.at_ms, c.line) for c in consents]
         return await self._wire.set_cells(DOCUMENT, cells)
 
-    async def write_parameters(self, retailer_id: str, rows: Sequence[tuple[str, bytes]], at_ms: int) -> None:
+    async def write_parameters(
+        self, retailer_id: str, rows: Sequence[tuple[str, bytes]], at_ms: int, digests: Sequence[bytes] = ()
+    ) -> None:
         for first in range(0, len(rows), _WRITE_BATCH):
             await self._all(
                 [
-                    (shopper_key(retailer_id, shopper), [set_cell(PARAMETERS, DOCUMENT, at_ms, parameters)])
-                    for shopper, parameters in rows[first : first + _WRITE_BATCH]
+                    (
+                        shopper_key(retailer_id, shopper),
+                        [
+                            set_cell(PARAMETERS, DOCUMENT, at_ms, parameters),
+                            # Also where there is none: the one before would be of other parameters.
+                            set_cell(PARAMETERS, DIGEST, at_ms, digests[place] if digests else b""),
+                        ],
+                    )
+                    for place, (shopper, parameters) in enumerate(rows[first : first + _WRITE_BATCH], first)
                 ]
             )
 
-    async def delete_parameters_before(self, retailer_id: str, at_ms: int) -> int:
-        prefix = f"{retailer_id}#".encode()
-        older = RowFilter()
-        older.timestamp_range_filter.end_timestamp_micros = at_ms * 1000
-        newest = [RowFilter(family_name_regex_filter=PARAMETERS), RowFilter(cells_per_column_limit_filter=1)]
-        stale = chain(*newest, older, RowFilter(strip_value_transformer=True))
-        keys = [key async for key, _ in self._wire.read(prefix, prefix_end(prefix), stale)]
-        for first in range(0, len(keys), _WRITE_BATCH):
-            # By time, so that parameters which a later run writes meanwhile stay.
-            deletion = [delete_cells_before(PARAMETERS, DOCUMENT, at_ms)]
-            await self._all([(key, deletion) for key in keys[first : first + _WRITE_BATCH]])
-        return len(keys)
+    async def parameter_digests(
+        self, retailer_id: str, ranges: Sequence[tuple[str, str]]
+    ) -> AsyncIterator[tuple[str, int, bytes]]:
+        keys = [(shopper_key(retailer_id, low), shopper_key(retailer_id, high)) for low, high in ranges]
+        async for key, cells in self._wire.scan(keys, _DIGESTS):
+            found = {cell.qualifier: cell for cell in cells}
+            document, digest = found.get(DOCUMENT), found.get(DIGEST)
+            if document is not None:
+                is_its = digest is not None and digest.at_ms == document.at_ms
+                yield key.decode().partition("#")[2], document.at_ms, digest.value if digest and is_its else b""
+
+    async def delete_parameters(self, retailer_id: str, shoppers: Sequence[str], from_ms: int, before_ms: int) -> None:
+        deletion: list[object] = [
+            delete_cells_between(PARAMETERS, column, from_ms, before_ms) for column in (DOCUMENT, DIGEST)
+        ]
+        for first in range(0, len(shoppers), _WRITE_BATCH):
+            batch = shoppers[first : first + _WRITE_BATCH]
+            await self._all([(shopper_key(retailer_id, shopper), deletion) for shopper in batch])
 
     async def _all(self, entries: list[tuple[bytes, list[object]]]) -> None:
         if not all(await self._wire.mutate(entries)):

@@ -57,9 +57,10 @@ def delete_column(family: str, qualifier: bytes) -> Any:
     return Mutation(delete_from_column=Mutation.DeleteFromColumn(family_name=family, column_qualifier=qualifier))
 
 
-def delete_cells_before(family: str, qualifier: bytes, before_ms: int) -> Any:
-    """Of one column, those cells that are older."""
+def delete_cells_between(family: str, qualifier: bytes, from_ms: int, before_ms: int) -> Any:
+    """Of one column, those cells whose time is `from_ms` or later and before `before_ms`."""
     mutation = delete_column(family, qualifier)
+    mutation.delete_from_column.time_range.start_timestamp_micros = from_ms * 1000
     mutation.delete_from_column.time_range.end_timestamp_micros = before_ms * 1000
     return mutation
 
@@ -70,6 +71,11 @@ def delete_row() -> Any:
 
 def chain(*filters: Any) -> Any:
     return RowFilter(chain=RowFilter.Chain(filters=filters))
+
+
+def interleave(*filters: Any) -> Any:
+    """What any of them lets through."""
+    return RowFilter(interleave=RowFilter.Interleave(filters=filters))
 
 
 def prefix_end(prefix: bytes) -> bytes:
@@ -177,8 +183,21 @@ class BigtableWire:
         Raises:
             Unavailable: also in the middle; what came is then not all.
         """
+        async for row in self.scan([(start, end)], row_filter):
+            yield row
+
+    async def scan(self, ranges: Iterable[tuple[bytes, bytes]], row_filter: Any = None) -> AsyncIterator[Row]:
+        """`read` of several ranges in one call, in the order of the keys.
+
+        Raises:
+            Unavailable: also in the middle; what came is then not all.
+        """
         request = self._read_request(row_filter)
-        request.rows.row_ranges.add(start_key_closed=start, end_key_open=end)
+        for start, end in ranges:
+            request.rows.row_ranges.add(start_key_closed=start, end_key_open=end)
+        if not request.rows.row_ranges:
+            # A request that names no row asks for the whole table.
+            return
         async for row in self._rows(request, _SCAN_TIMEOUT_S):
             yield row
 

@@ -1,0 +1,67 @@
+"""A run is planned: how many shards, and a message for each that is not done.
+
+Planning again is how a run is resumed: the plan of the first time stays, and only the shards that are missing are
+published. Killed between any two lines, the message comes again and finds the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from functions.scoring.room import Room
+from functions.scoring.rules import SHOPPERS_A_SHARD, SQL, version
+from layers.retailers import Retailer
+from layers.scoring_runs import shards
+from layers.scoring_runs.ledger import Plan, Status
+from layers.scoring_runs.messages import ShardDue, name_of, shard_message
+from layers.scoring_runs.shards import Shard
+from layers.shell.log import log
+from layers.stores.bigquery.port import Unavailable
+
+FIRST_KEY = "01"
+"""The key version of a retailer of whom there is no shopper yet."""
+
+
+async def plan(room: Room, retailer: Retailer, run: datetime, now: datetime) -> None:
+    """Raises:
+    Superseded: a newer run has begun.
+    Contended, Unavailable: of Firestore, BigQuery or Pub/Sub; the message must come again.
+    """
+    head = await room.ledger.begin(retailer.id, run)
+    known = await room.ledger.run(retailer.id, run)
+    if known is None:
+        await room.ledger.plan(retailer.id, run, await asyncio.to_thread(_planned, room, retailer, run), now)
+        known = await room.ledger.run(retailer.id, run)
+    if known is None:
+        raise Unavailable("the plan was written and is not there")
+    if known.status is Status.DONE and head.settled:
+        log("INFO", "scored already", retailer=retailer.id, run=name_of(run))
+        return
+    of = known.plan.shards
+    done = await room.ledger.done(retailer.id, run, of)
+    # A run whose shards are all done and which is not closed was killed on its last line: any shard closes it.
+    due = [number for number in range(of) if number not in done] or [0]
+    await room.shards.publish([shard_message(ShardDue(retailer.id, run, Shard(number, of))) for number in due])
+    log(
+        "INFO",
+        "scoring planned",
+        retailer=retailer.id,
+        run=name_of(run),
+        shoppers=known.plan.shoppers,
+        shards=of,
+        published=len(due),
+        careful=head.careful,
+    )
+
+
+def _planned(room: Room, retailer: Retailer, run: datetime) -> Plan:
+    dataset = room.warehouse.full_name(retailer.dataset)
+    rows = room.warehouse.query(
+        "SELECT SUBSTR(o.shopper, 1, 2) AS key_version, COUNT(DISTINCT o.shopper) AS shoppers"
+        f" FROM `{dataset}.orders` AS o WHERE o.`at` < @now GROUP BY 1 ORDER BY 1",
+        {"now": run},
+    )
+    shoppers = sum(int(row["shoppers"]) for row in rows)
+    versions = tuple(str(row["key_version"]) for row in rows) or (FIRST_KEY,)
+    return Plan(version(SQL, retailer, run), shoppers, shards.count(shoppers, SHOPPERS_A_SHARD), versions)
