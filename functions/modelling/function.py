@@ -11,6 +11,7 @@ from layers.declarations import (
     Scale,
     Schedule,
     Severity,
+    Topic,
 )
 
 _RUN = "models run"
@@ -20,8 +21,7 @@ FUNCTION = Function(
     name="modelling",
     purpose="Builds and tests the models of every retailer's cold data, from which shoppers are scored.",
     trigger=Schedule(cron="0 3 * * *"),
-    # Topic("models-built") joins these with the first function that reads it: infra refuses one that nobody reads.
-    needs=(Dataset(Access.WRITE), Documents(Access.WRITE)),
+    needs=(Dataset(Access.WRITE), Documents(Access.WRITE), Topic("models-built")),
     scale=Scale(max_instances=1, cpu=2, memory="2Gi", timeout_s=1800),
     measures=(
         Measure("runs", _RUN, labels=("retailer", "status")),
