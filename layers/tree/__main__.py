@@ -21,6 +21,7 @@ from layers.campaigns.model import HouseRules
 from layers.campaigns.reading import InvalidCampaign, read_campaign
 from layers.tree.directing import direct
 from layers.tree.outline import outline
+from layers.tree.picture import picture
 from layers.tree.problem import InvalidTree, Problem, told
 from layers.tree.reading import read_yaml
 from layers.tree.review import reviewed
@@ -34,7 +35,7 @@ def _arguments() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, purpose in (
         ("check", "says what is wrong with a tree, or that nothing is"),
-        ("draw", "prints a tree as an outline"),
+        ("draw", "prints a tree as an outline, or draws it"),
         ("publish", "makes a tree the one that a retailer shows"),
     ):
         command = commands.add_parser(name, help=purpose)
@@ -47,6 +48,8 @@ def _arguments() -> argparse.ArgumentParser:
                 metavar="PATH",
                 help="files or folders: what promotions are paid from",
             )
+        if name == "draw":
+            command.add_argument("-o", "--out", type=Path, metavar="TREE.SVG", help="writes a picture there instead")
         if name == "check":
             command.add_argument("--strict", action="store_true", help="a warning counts as an error")
             command.add_argument("--json", action="store_true", help="for programs: one object with all problems")
@@ -127,6 +130,19 @@ def _campaigns(paths: Sequence[Path] | None) -> dict[str, str] | None:
     return found
 
 
+def _draw(tree: Tree, out: Path | None) -> int:
+    if out is None:
+        print(outline(tree))
+        return 0
+    try:
+        out.write_text(picture(tree), encoding="utf-8")
+    except OSError as error:
+        print(f"{out} cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
+    print(f"{out}: {tree.id} {tree.version}, {len(tree.places)} nodes; any browser shows it")
+    return 0
+
+
 def _refused(file: Path, error: InvalidTree, as_json: bool) -> int:
     if as_json:
         print(msgspec.json.encode({"problems": error.problems}).decode())
@@ -163,8 +179,7 @@ def main(arguments: list[str]) -> int:
     except InvalidTree as error:
         return _refused(given.file, error, getattr(given, "json", False))
     if given.command == "draw":
-        print(outline(tree))
-        return 0
+        return _draw(tree, given.out)
     problems = reviewed(tree, source, campaigns)
     if given.command == "check":
         return _check(str(given.file), tree, problems, given)

@@ -6,15 +6,16 @@ from layers.tree.model import Experience, Game, Promotion, Recommendation, Tensi
 from layers.tree.tree import Tree, nodes_of
 
 
-def _line(experience: Experience) -> str:
+def told(experience: Experience) -> str:
+    """What is shown, by its values."""
     if isinstance(experience, Promotion):
-        return f"promotion: {experience.generosity} off {experience.product} from {experience.threshold}"
+        return f"{experience.generosity} off {experience.product} from {experience.threshold}"
     if isinstance(experience, Game):
-        return f"game: {experience.name} for {experience.prize}"
+        return f"{experience.name} for {experience.prize}"
     if isinstance(experience, Recommendation):
-        return f"recommendation: {experience.limit} of {experience.products}"
+        return f"{experience.limit} of {experience.products}"
     assert isinstance(experience, Tension)
-    return f"tension: distance to {experience.threshold}"
+    return f"distance to {experience.threshold}"
 
 
 def outline(tree: Tree) -> str:
@@ -29,5 +30,5 @@ def outline(tree: Tree) -> str:
             lines.append(f"{detail}when   {' '.join(node.when.split())}")
         if node.leave:
             lines.append(f"{detail}leave  {' '.join(node.leave.split())}")
-        lines += [f"{detail}shows  {_line(experience)}" for experience in node.show]
+        lines += [f"{detail}shows  {type(experience).__name__.lower()}: {told(experience)}" for experience in node.show]
     return "\n".join(lines)
