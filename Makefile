@@ -7,7 +7,7 @@ INPUTS := $(shell find layers functions infra emulators tests -name requirements
 LOCK := .venv/bin/uv pip compile -q --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench quick chaos fuzz privacy simulate check format up down plan golden register fidelity lock clean
+.PHONY: help setup demo test bench quick chaos fuzz privacy simulate evaluate check format up down plan golden register fidelity lock clean
 
 help:  ## list every target
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ privacy: setup  ## erase 500 of 2 000 active shoppers, kill the erasure at every
 simulate: setup  ## judge policies off-line where the truth is known: bias, coverage; layers/experiments judges real ones
 	$(RUN) -m layers.experiments simulate --json .simulate/trials.json
 
+evaluate: setup  ## how good the predictions are on real baskets before and after CUT=2017-12-01; writes .evaluate/
+	$(RUN) -m tests.evaluation --cut $(or $(CUT),2017-12-01)
+
 check: setup  ## style, types, import rules
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
@@ -85,4 +88,4 @@ lock:  ## renew the locked requirements from the layers' own
 	$(LOCK) emulators/bigquery/requirements.in -o emulators/bigquery/requirements.txt
 
 clean: down  ## stop the stack and remove what was made
-	rm -rf .venv .venv-bqemulator .local .demo .simulate .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bqemulator .local .demo .simulate .evaluate .mypy_cache .ruff_cache .pytest_cache .hypothesis

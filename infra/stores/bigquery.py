@@ -24,6 +24,7 @@ from layers.stores.lingering import TIME_TRAVEL_HOURS
 
 ROLES = {Access.READ: "roles/bigquery.dataViewer", Access.WRITE: "roles/bigquery.dataEditor"}
 JOBS = "roles/bigquery.jobUser"
+SESSIONS = "roles/bigquery.readSessionUser"
 _DAY_MS = 24 * 60 * 60 * 1000
 _SCHEMA_NAMES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
 """The API answers with its older names, so writing them keeps the next preview empty."""
@@ -110,8 +111,8 @@ def _partitions(table: Table, retailer: Retailer) -> Any:
 
 
 def grants(stack: Stack, on: Apis, store: BigQuery, function: Function, member: Any) -> list[Any]:
-    """A grant on each retailer's dataset, and the right to run jobs, which exists for a whole project only: it lets
-    nobody read anything, it lets them pay for a query."""
+    """A grant on each retailer's dataset, and the rights to run jobs and to read in bulk, which exist for a whole
+    project only: they let nobody read anything, they let them pay for it."""
     made: list[pulumi.Resource] = []
     for need in needs(function, Dataset):
         made += [
@@ -125,9 +126,14 @@ def grants(stack: Stack, on: Apis, store: BigQuery, function: Function, member: 
             )
             for retailer_id, dataset in store.datasets.items()
         ]
-        made.append(
+        made += [
             gcp.projects.IAMMember(
-                f"{function.service}-jobs", project=stack.project, role=JOBS, member=member, opts=on.on(apis.PROJECTS)
+                f"{function.service}-{name}",
+                project=stack.project,
+                role=role,
+                member=member,
+                opts=on.on(apis.PROJECTS),
             )
-        )
+            for name, role in (("jobs", JOBS), *([("read-sessions", SESSIONS)] if need.in_bulk else []))
+        ]
     return made

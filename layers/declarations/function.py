@@ -94,9 +94,14 @@ class DeadLetters:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The BigQuery dataset of every retailer; `Access.READ` also allows to run queries."""
+    """The BigQuery dataset of every retailer; `Access.READ` also allows to run queries.
+
+    Args:
+        in_bulk: also reads whole tables past SQL (Storage Read), which is a right of its own.
+    """
 
     access: Access
+    in_bulk: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ sides name the same tables and columns. Whoever adds a model that is a table dec
 
 from __future__ import annotations
 
+from layers.facts.questions import QUESTIONS, Question
 from layers.facts.tables import Column, ColumnType, Table
 from layers.retailers import RetentionClass
 
@@ -203,6 +204,33 @@ PRICE_RESPONSES = renewed(
     Column("syy", _F, "sum of squares of the latter", required=True),
 )
 
+TARGETS = renewed(
+    "targets",
+    "Who bought a product within 28 days after a day that is learnt from. Read the tables of features.",
+    _MOMENT[0],
+    _SHOPPER,
+    Column("next_day", _D, "the first of those days with a product", required=True),
+    Column("trips", _I, "of those days with a product", required=True),
+)
+
+
+def _features(asked: Question) -> Table:
+    things = tuple(Column(key, _S, f"{key} that is asked about", required=True) for key in asked.keys[1:])
+    where = (*_PLACE, Column("brand", _S, "brand or manufacturer")) if "product" in asked.keys else ()
+    return renewed(
+        asked.table,
+        f"What is known to predict: {asked.asks}.",
+        *_MOMENT,
+        _SHOPPER,
+        *things,
+        *where,
+        *(Column(feature.name, _I if feature.whole else _F, feature.meaning) for feature in asked.features),
+        Column(asked.target, _I, "1 where it came so, 0 where not; absent while nobody knows"),
+    )
+
+
+FEATURE_TABLES = tuple(_features(asked) for asked in QUESTIONS)
+
 DERIVED: tuple[Table, ...] = (
     PURCHASES,
     BASKETS,
@@ -215,5 +243,7 @@ DERIVED: tuple[Table, ...] = (
     PRODUCT_POPULARITY,
     CATEGORY_POPULARITY,
     PRICE_RESPONSES,
+    TARGETS,
+    *FEATURE_TABLES,
 )
 """Every table that a model makes. Views hold nothing of their own and are not listed."""

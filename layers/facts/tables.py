@@ -233,7 +233,23 @@ PRODUCTS = Table(
     cooled=False,
 )
 
-TABLES: tuple[Table, ...] = (*FACTS, DECISIONS, PRODUCTS)
+TRAINED_MODELS = Table(
+    "trained_models",
+    "The models that shoppers are scored with, each training in parts; the newest that is whole is in use.",
+    (
+        Column("version", _S, "names the training", required=True),
+        Column("trained_at", _T, "when", required=True),
+        Column("trained_until", _S, "the local day before which all that was learnt from happened", required=True),
+        Column("part", _I, "place of this part, from 0", required=True),
+        Column("parts", _I, "how many there are", required=True),
+        Column("text", _S, "a part of the models as JSON (layers.learning)", required=True),
+        Column("figures", _S, "how good each model was on days that it had not seen, as JSON", required=True),
+    ),
+    retention=None,
+    cooled=False,
+)
+
+TABLES: tuple[Table, ...] = (*FACTS, DECISIONS, PRODUCTS, TRAINED_MODELS)
 """Every table of a retailer's dataset."""
 
 

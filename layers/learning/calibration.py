@@ -31,15 +31,14 @@ class Calibration(msgspec.Struct, frozen=True):
         return found
 
 
-def fitted(scores: Numbers, happened: Numbers, weights: Numbers | None = None) -> Calibration:
+def fitted(scores: Numbers, happened: Numbers) -> Calibration:
     """The calibration of the largest likelihood.
 
     Args:
-        scores: log-odds. happened: 0 or 1. weights: how many rows each stands for.
+        scores: log-odds. happened: 0 or 1.
     """
-    count = np.ones_like(scores) if weights is None else weights
-    total = float(count.sum())
-    if total == 0 or not 0 < float((count * happened).sum()) < total:
+    total = len(scores)
+    if not 0 < happened.sum() < total:
         # Nothing to learn from one outcome alone.
         return Calibration()
 
@@ -47,8 +46,8 @@ def fitted(scores: Numbers, happened: Numbers, weights: Numbers | None = None) -
         slope, intercept = place
         logits = slope * scores + intercept
         likelihood = happened * log_expit(logits) + (1 - happened) * log_expit(-logits)
-        off = count * (expit(logits) - happened)
-        return -float((count * likelihood).sum()) / total, np.array([(off * scores).sum(), off.sum()]) / total
+        off = expit(logits) - happened
+        return -float(likelihood.sum()) / total, np.array([(off * scores).sum(), off.sum()]) / total
 
     best = minimize(
         loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(_LEAST_SLOPE, None), (None, None)]

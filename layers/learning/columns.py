@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
-Columns = Mapping[str, Numbers]
+Columns = Mapping[str, NDArray[np.floating[Any]]]
 """One array a feature, all of one length."""
 
 
-def columns_of(rows: Sequence[Mapping[str, Any]], names: Iterable[str]) -> dict[str, Numbers]:
+def columns_of(rows: Sequence[Mapping[str, Any]], names: Iterable[str]) -> Columns:
     """The named columns of `rows`; None becomes NaN.
 
     Raises:

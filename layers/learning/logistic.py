@@ -55,11 +55,11 @@ def _standard(rows: NDArray[np.float32], means: Sequence[float], scales: Sequenc
     return np.hstack([standard, unknown.astype(np.float64)])
 
 
-def trained(rows: NDArray[np.float32], happened: Numbers, weights: Numbers, penalty: float = 1e-3) -> Logistic:
+def trained(rows: NDArray[np.float32], happened: Numbers, penalty: float) -> Logistic:
     """The regression of the largest penalised likelihood.
 
     Args:
-        weights: of the rows. penalty: of the squared coefficients, beside the mean log-likelihood.
+        penalty: of the squared coefficients, beside the mean log-likelihood.
     """
     logarithms = _logarithm(rows)
     known = ~np.isnan(logarithms)
@@ -68,14 +68,14 @@ def trained(rows: NDArray[np.float32], happened: Numbers, weights: Numbers, pena
     spread = np.sqrt((np.where(known, logarithms - means, 0.0) ** 2).sum(axis=0) / count)
     scales = np.where(spread > 0, spread, 1.0)
     features = _standard(rows, list(means), list(scales))
-    total = float(weights.sum())
+    total = len(happened)
 
     def loss(place: Numbers) -> tuple[float, Numbers]:
         logits = features @ place[:-1] + place[-1]
         likelihood = happened * log_expit(logits) + (1 - happened) * log_expit(-logits)
-        off = weights * (expit(logits) - happened) / total
+        off = (expit(logits) - happened) / total
         slope = features.T @ off + penalty * place[:-1]
-        value = -float((weights * likelihood).sum()) / total + penalty / 2 * float(place[:-1] @ place[:-1])
+        value = -float(likelihood.sum()) / total + penalty / 2 * float(place[:-1] @ place[:-1])
         return value, np.append(slope, off.sum())
 
     best = minimize(loss, np.zeros(features.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 300})

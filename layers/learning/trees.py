@@ -5,7 +5,7 @@ Kept as XGBoost's own JSON: text that any XGBoost reads, and that runs nothing w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -53,17 +53,16 @@ def contributions(booster: xgboost.Booster, rows: NDArray[np.float32]) -> Number
 def trained(
     rows: NDArray[np.float32],
     happened: Numbers,
-    weights: Numbers,
     rounds: int,
     settings: Mapping[str, Any],
     seed: int,
-    monotone: Sequence[int] = (),
+    groups: NDArray[np.int64] | None = None,
 ) -> Trees:
     """Args:
-    weights: of the rows. rounds: trees. settings: XGBoost's. monotone: of each feature +1, -1 or 0 for free.
+    rounds: trees. settings: XGBoost's, its objective among them where it is not the log-likelihood. groups: of a
+        ranking, each row's list; rows of a list stand together.
     """
-    table = xgboost.QuantileDMatrix(rows, label=happened, weight=weights, max_bin=BINS, nthread=THREADS)
-    constraints = {"monotone_constraints": tuple(monotone)} if any(monotone) else {}
+    table = xgboost.QuantileDMatrix(rows, label=happened, qid=groups, max_bin=BINS, nthread=THREADS)
     booster = xgboost.train(
         {
             "objective": "binary:logistic",
@@ -73,7 +72,6 @@ def trained(
             "seed": seed,
             "verbosity": 0,
             **settings,
-            **constraints,
         },
         table,
         rounds,

@@ -1,0 +1,82 @@
+"""Runs the dbt project as `functions/modelling` does, for one cut and the training days before it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.evaluation.history import FIRST_DAY, FMCG
+
+PROJECT = Path(__file__).parents[2] / "functions" / "modelling" / "project"
+LEAST_HISTORY = timedelta(days=63)
+"""Before a training day: with less, a habit cannot be told from a trial."""
+
+
+def training_days(cut: date, many: int = 4, apart: int = 14) -> list[date]:
+    """The newest first; each has its whole future before the cut, and falls on the cut's weekday."""
+    days = [cut - timedelta(days=28 + apart * n) for n in range(many)]
+    return [day for day in days if day - FIRST_DAY >= LEAST_HISTORY]
+
+
+def build(
+    host: str, project: str, dataset: str, cut: date, departments: set[str], folder: Path, told: Callable[[str], None]
+) -> None:
+    """Makes the tables of features.
+
+    Raises:
+        SystemExit: dbt failed; what it said is told.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    output: dict[str, Any] = {
+        "type": "bigquery",
+        "method": "oauth-secrets",
+        "token": "dummy",
+        "project": project,
+        "schema": dataset,
+        "threads": 1,
+        "api_endpoint": f"http://{host}",
+        "job_retries": 0,
+    }
+    (folder / "profiles.yml").write_text(
+        json.dumps({"gondola": {"target": "evaluation", "outputs": {"evaluation": output}}})
+    )
+    variables = {
+        "as_of": cut.isoformat(),
+        "training_days": [day.isoformat() for day in training_days(cut)],
+        "timezone": "America/New_York",
+        "unknown_consent": True,
+        "oldest": f"{FIRST_DAY - timedelta(days=2)}T00:00:00+00:00",
+        "built": f"{cut}T12:00:00+00:00",
+        "half_life": 12,
+        "excluded_departments": sorted(departments - set(FMCG)),
+        "training_share": 0.35,
+        "products_considered": 150,
+        "categories_considered": 400,
+    }
+    command = [
+        *(sys.executable, "-m", "dbt.cli.main", "--no-send-anonymous-usage-stats", "--log-format", "json"),
+        *("run", "--select", "+path:models/features", "--profiles-dir", str(folder), "--vars", json.dumps(variables)),
+        *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT.parents[2])}
+    with subprocess.Popen(
+        command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as run:
+        assert run.stdout is not None
+        last: list[str] = []
+        for line in run.stdout:
+            try:
+                message = json.loads(line)["info"]["msg"]
+            except (ValueError, KeyError, TypeError):
+                message = line.strip()
+            last = [*last[-30:], message]
+            if " OK " in message or "ERROR" in message:
+                told(message)
+    if run.returncode:
+        raise SystemExit("the models could not be built, so there is nothing to predict from:\n" + "\n".join(last))
