@@ -159,6 +159,9 @@ def main(arguments: list[str]) -> None:
             grpc_port=options.grpc_port,
             # It would download DuckDB's avro extension; every load of ours is Arrow, NDJSON or Parquet.
             enable_format_extensions=False,
+            # Its Storage Read answers a stream in one message and bounds messages by this. BigQuery itself refuses an
+            # append above 10 MB; `MOST_ROWS` of the writer keeps ours below.
+            write_api_max_request_bytes=1024 * 1024 * 1024,
             log_level="warning",
         )
     )

@@ -23,6 +23,8 @@ from layers.stores.bigquery.port import Unavailable
 
 _MESSAGE = ("grpc.max_receive_message_length", -1)
 """BigQuery sends at most 128 MB at a time; the emulator a whole table, however large."""
+STREAMS = 10
+"""Read one after the other; the emulator sends each in one message, so more are smaller ones."""
 START_WITHIN_S = 60.0
 
 
@@ -64,7 +66,7 @@ class BigQueryRows:
             opened = self._client.create_read_session(
                 parent=f"projects/{self._project}",
                 read_session=session,
-                max_stream_count=1,
+                max_stream_count=STREAMS,
                 timeout=START_WITHIN_S,
             )
             schema = pa.ipc.read_schema(pa.py_buffer(opened.arrow_schema.serialized_schema))
