@@ -16,6 +16,7 @@ import msgspec
 from functions.modelling import forgetting
 from functions.modelling.room import Room
 from functions.modelling.rules import (
+    TRAINED,
     Status,
     Step,
     built_message,
@@ -117,7 +118,13 @@ async def _build(room: Room, retailer: Retailer, moment: datetime, training: boo
 
 
 async def _tables(room: Room, retailer: Retailer) -> frozenset[str]:
-    return await asyncio.to_thread(room.warehouse.names, retailer.dataset)
+    """The dataset's tables; that of trained models only where it holds one, since infra makes it empty."""
+    names = await asyncio.to_thread(room.warehouse.names, retailer.dataset)
+    if TRAINED in names:
+        table = f"{room.warehouse.full_name(retailer.dataset)}.{TRAINED}"
+        if not await asyncio.to_thread(room.warehouse.query, f"SELECT m.part FROM `{table}` AS m LIMIT 1"):
+            return frozenset(names) - {TRAINED}
+    return frozenset(names)
 
 
 def _log(retailer: Retailer, step: Step) -> None:

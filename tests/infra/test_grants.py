@@ -46,6 +46,8 @@ def _needs(function: Function, looked: Any) -> set[Grant]:
                 role = "roles/bigquery.dataEditor" if writes else "roles/bigquery.dataViewer"
                 found |= {("dataset", f"retailer_{r.id}", role, me, "") for r in looked.stack.retailers}
                 found.add(("project", project, "roles/bigquery.jobUser", me, ""))
+                if need.in_bulk:
+                    found.add(("project", project, "roles/bigquery.readSessionUser", me, ""))
             case Documents():
                 role = "roles/datastore.user" if writes else "roles/datastore.viewer"
                 only = f'resource.name == "projects/{project}/databases/{need.database}"'
@@ -156,6 +158,7 @@ def test_only_project_grants_are_those_without_anything_smaller(looked: Any) -> 
     on_project = {(role, bool(only)) for kind, _, role, _, only in _found(looked) if kind == "project"}
     assert on_project <= {
         ("roles/bigquery.jobUser", False),
+        ("roles/bigquery.readSessionUser", False),
         ("roles/logging.logWriter", False),
         ("roles/datastore.user", True),
         ("roles/datastore.viewer", True),
