@@ -61,7 +61,7 @@ class Site:
 
     def __init__(self) -> None:
         self.documents, self.topic, self.builder = FakeDocuments(), FakePublisher(), FakeBuilder()
-        self.warehouse = FakeWarehouse({"DELETE": [{}], "DROP": []})
+        self.warehouse = FakeWarehouse({"DELETE": [{}], "DROP": [], "SELECT m.part": [{"part": 0}]})
         self.warehouse.there = {"trained_models"}
         self.room = Room(Registry([DEMO, OTHER]), self.documents, self.warehouse, self.builder, self.topic)
 
