@@ -121,7 +121,11 @@ STATE: Mapping[str, str] = {
     "search": "Words searched for last.",
     "event_type": "What was done last.",
     "event_product": "With which product.",
-    "order": "The last order of this visit: whether it is paid, its total and products.",
+    "event_status": "What became of an order, if that was the last event.",
+    "path": "What sorts of things were done on this visit, in order.",
+    "shown": "What was shown since that pause, and at which place in the tree.",
+    "order": "The last order of this visit: whether it is paid or cancelled, its total, its products, a short code of "
+    "its number.",
     "consent": "What the newest consent says.",
     "consent_before": "What it said when that pause ended.",
 }

@@ -11,9 +11,11 @@ import msgspec
 from msgspec import UNSET
 
 from layers.events.model import (
+    EVENT_TYPES,
     AddedToBasket,
     BasketValidated,
     ConsentChanged,
+    ExperienceShown,
     OrderPaid,
     OrderStatusUpdated,
     PageViewed,
@@ -22,10 +24,15 @@ from layers.events.model import (
     type_name,
 )
 from layers.events.record import Record, milliseconds
-from layers.tree.state import BASKET, COUNTED, SESSIONS, Consent, Key, Line, Order, State, digest
+from layers.tree.state import BASKET, COUNTED, PATH, SESSIONS, SHOWN, Consent, Key, Line, Order, State, digest
 
 PAUSE_MS = 6 * 3600 * 1000
 """A pause longer than this ends a journey."""
+
+UNDONE = frozenset({"cancelled", "refunded"})
+"""Statuses after which an order is as if it had not been paid."""
+
+_LETTERS = {event: chr(ord("a") + number) for number, event in enumerate(EVENT_TYPES)}
 
 _NOBODY_ON_THE_PAGE = frozenset({"store", "server", "officer"})
 """Channels that do not begin a journey after an order: the till, the back office or the compliance officer speaks, not
@@ -61,7 +68,7 @@ def begins_anew(state: State, at_ms: int, session: str, channel: str) -> bool:
     journey led to, in a session that it has not seen."""
     if paused(state.last_ms, at_ms):
         return True
-    return state.order.paid and channel not in _NOBODY_ON_THE_PAGE and digest(session) not in state.sessions
+    return state.order.placed and channel not in _NOBODY_ON_THE_PAGE and digest(session) not in state.sessions
 
 
 def arrival(root: str, at_ms: int, stretch: State | None) -> State:
@@ -79,13 +86,14 @@ def arrival(root: str, at_ms: int, stretch: State | None) -> State:
         revision=stretch.revision if stretch else 0,
         counted=stretch.counted if stretch else (),
         consent_before=stretch.consent_before if stretch else None,
+        shown=stretch.shown if stretch else (),
         node=root,
     )
 
 
 def _sessions(state: State, session: str) -> tuple[str, ...]:
     seen = digest(session)
-    if state.order.paid or seen in state.sessions:
+    if state.order.placed or seen in state.sessions:
         return state.sessions
     return (*state.sessions, seen)[-SESSIONS:]
 
@@ -117,6 +125,23 @@ def _search(state: State, event: object) -> str:
     return state.search
 
 
+def _order(state: State, record: Record) -> Order:
+    """An order at the till is none of this journey's; a status is of the journey's order, or of one long ago."""
+    event, order = record.event, state.order
+    if isinstance(event, OrderPaid) and record.channel != "store":
+        products = tuple(line.product for line in event.lines)[:BASKET]
+        return Order(True, event.total, products, digest(event.order))
+    undone = isinstance(event, OrderStatusUpdated) and event.status in UNDONE and digest(event.order) == order.id
+    return Order(False, order.total, (), order.id, cancelled=True) if undone and order.paid else order
+
+
+def _shown(state: State, event: object) -> tuple[str, ...]:
+    if not isinstance(event, ExperienceShown):
+        return state.shown
+    node = event.node if event.node is not UNSET else ""
+    return (*state.shown, f"{event.kind}:{node}")[-SHOWN:]
+
+
 def counted(state: State, record: Record, consent: Consent | None) -> State:
     """The state with one more event in it; the node does not move here."""
     event = record.event
@@ -143,6 +168,9 @@ def counted(state: State, record: Record, consent: Consent | None) -> State:
         search=_search(state, event),
         event_type=type_name(event),
         event_product=product if isinstance(product, str) else "",
-        order=Order(True, paid.total, tuple(line.product for line in paid.lines)[:BASKET]) if paid else state.order,
+        event_status=event.status if isinstance(event, OrderStatusUpdated) else "",
+        path=(state.path + _LETTERS[type(event)])[-PATH:],
+        shown=_shown(state, event),
+        order=_order(state, record),
         consent=consent,
     )

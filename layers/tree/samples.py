@@ -22,6 +22,9 @@ _PARAMETERS = ShopperParameters(
     threshold=55.0,
     generosity=2.5,
     trips=31,
+    discoveries=(PredictedProduct("product77", 0.2),),
+    churn=0.1,
+    segment="champions",
     offers=(
         ShopperOffer(campaign="coffee", offer="percent_20", kind="promotion", product="product5", generosity=0.5),
         ShopperOffer(campaign="step", offer="money_2", kind="tension", generosity=2.0, threshold=60.0),
@@ -44,6 +47,8 @@ _FULL = State(
     search="oat milk",
     event_type="AddedToBasket",
     event_product="product9",
+    path="acde",
+    shown=("promotion:near_reward", "game:"),
 )
 
 _PAID = State(

@@ -1,7 +1,8 @@
 """Where a shopper stands: the fold of a journey's events, small enough to be read and written at every event.
 
 It is only a cache: whatever is in it can be folded anew from the hot events, so bytes that cannot be read (or were
-written by another version of this code) cost a longer read and lose nothing.
+written by another version of this code) cost a longer read and lose nothing. So a new field raises `format`: with the
+old one, a state written before it would be taken for one in which nothing of it happened.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ BASKET = 200
 """Products that a basket, or an order, is remembered with; a further one is not counted (no shopper has so many, a
 script may)."""
 
+PATH = 40
+"""Event types that a journey's path remembers: the newest."""
+
+SHOWN = 30
+"""Experiences that a stretch remembers to have been shown: the newest."""
+
 Key = tuple[int, str]
 """(milliseconds, event id): the order of events everywhere, and an event's identity."""
 
@@ -39,11 +46,22 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The last order paid on this journey: its products are not recommended again."""
+    """The last order paid on this journey: its products are not recommended again.
+
+    Attributes:
+        id: digest of the order's. cancelled: paid once, and then cancelled or refunded; its products are forgotten.
+    """
 
     paid: bool = False
     total: float = 0.0
     products: tuple[str, ...] = ()
+    id: str = ""
+    cancelled: bool = False
+
+    @property
+    def placed(self) -> bool:
+        """Whether the journey has led to an order, whatever became of it."""
+        return self.paid or self.cancelled
 
 
 NO_ORDER = Order()
@@ -71,10 +89,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         events: of the journey. revision: of the stretch.
         counted: of the newest events, in order, (time, digest of the id).
         node: where the shopper stands.
+        path: of the journey's events, in order, the number of each one's type, as a character from `a`.
+        shown: of the stretch, what the page says it showed, in order: kind, a colon, and the node if it said so.
         consent: as of the last event. consent_before: as of the stretch's start.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     tree_version: str
     parameters_version: str = ""
     started_ms: int
@@ -93,6 +113,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     search: str = ""
     event_type: str = ""
     event_product: str = ""
+    event_status: str = ""
+    path: str = ""
+    shown: tuple[str, ...] = ()
     order: Order = NO_ORDER
     consent: Consent | None = None
     consent_before: Consent | None = None
@@ -128,7 +151,7 @@ _encoder = msgspec.json.Encoder()
 
 def encode_state(state: State) -> bytes:
     """The same state always gives the same bytes: compare-and-set compares them."""
-    return b'{"format":1,' + _encoder.encode(state)[1:]
+    return b'{"format":2,' + _encoder.encode(state)[1:]
 
 
 def decode_state(data: bytes) -> State:
@@ -139,6 +162,6 @@ def decode_state(data: bytes) -> State:
         state = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise UnreadableState("the stored state cannot be read; it is folded anew from the events") from None
-    if not data.startswith(b'{"format":1,'):
+    if not data.startswith(b'{"format":2,'):
         raise UnreadableState("the stored state names no format; it is folded anew from the events")
     return state

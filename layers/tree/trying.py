@@ -141,5 +141,7 @@ def _parameters(random: Random, numbers: Sequence[float], words: Sequence[str]) 
         threshold=amount(),
         generosity=random.choice((0.0, 0.0, 2.0)),
         trips=int(amount()),
+        churn=probability(),
+        segment=random.choice(words)[:40],
         offers=tuple(offer for offer in offers if random.random() < 0.5),
     )

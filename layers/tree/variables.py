@@ -6,12 +6,12 @@ Each always has its type, for a shopper nobody knows too: no expression needs to
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import get_args, get_type_hints
 
-from layers.events.model import EVENT_TYPES, PageKind, type_name
+from layers.events.model import EVENT_TYPES, OrderStatusUpdated, PageKind, type_name
 from layers.tree.offer import ShopperOffer
 from layers.tree.parameters import PredictedProduct, ShopperParameters
-from layers.tree.state import State
+from layers.tree.state import PATH, SHOWN, State
 
 Values = dict[str, object]
 """By first name: `{"basket": {"total": 12.5, …}, "search": ""}`."""
@@ -32,12 +32,18 @@ class Variable:
     most: float = float("inf")
 
 
+_STATUSES = get_args(get_type_hints(OrderStatusUpdated)["status"])
+_TYPES = {chr(ord("a") + number): type_name(event) for number, event in enumerate(EVENT_TYPES)}
+"""As `folding` writes a path."""
+
 VARIABLES: tuple[Variable, ...] = (
     Variable("shopper.known", "bool", "scoring has computed parameters for this shopper"),
     Variable("shopper.trips", "int", "orders that scoring counted; 0 if not known"),
     Variable("shopper.usual_basket", "double", "median total of an order; 0.0 if not known"),
     Variable("shopper.threshold", "double", "basket total that a promotion asks of this shopper; 0.0 if not known"),
     Variable("shopper.generosity", "double", "amount worth giving at that threshold; 0.0: needs no discount"),
+    Variable("shopper.churn", "double", "probability of buying nothing for 28 days; 0.0 if not predicted", most=1.0),
+    Variable("shopper.segment", "string", "by recency, frequency and value; '' if not known"),
     Variable("favourite_missing.id", "string", "likeliest product neither in the basket nor just bought; '' if none"),
     Variable("favourite_missing.probability", "double", "of being in the next basket, 0.0 to 1.0", most=1.0),
     Variable("favourite_missing.price", "double", "its usual unit price; 0.0 if not known"),
@@ -54,6 +60,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "recommended", "list(string)", "predicted products neither in the basket nor just bought, likeliest first"
     ),
+    Variable("discoveries", "list(string)", "likely products never bought before, not in the basket, likeliest first"),
     Variable("basket.total", "double", "value of the basket now"),
     Variable("basket.lines", "int", "different products in the basket"),
     Variable("basket.products", "list(string)", "their ids"),
@@ -61,14 +68,24 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("basket.validated", "bool", "taken to checkout, and not changed since"),
     Variable("page.kind", "string", "of the page last viewed; '' before the first", ("", *get_args(PageKind))),
     Variable("page.category", "string", "its category, as the retailer names it; '' if it has none"),
+    Variable("page.probability", "double", "of something of that category in the next basket; 0.0: unknown", most=1.0),
     Variable(
         "search", "string", "words last searched; '' once a page of another kind than search or product was viewed"
     ),
     Variable("event.type", "string", "of the event just counted", ("", *(type_name(event) for event in EVENT_TYPES))),
     Variable("event.product", "string", "its product; '' if it has none"),
+    Variable("event.probability", "double", "of that product in the next basket; 0.0 if not predicted", most=1.0),
+    Variable("event.status", "string", "of an OrderStatusUpdated; '' for any other event", ("", *_STATUSES)),
     Variable("session.seconds", "int", "since the journey began"),
     Variable("session.events", "int", "of this journey so far"),
-    Variable("order.paid", "bool", "an order was paid on this journey"),
+    Variable("session.path", "string", f"types of its newest {PATH} events, oldest first, with a space between"),
+    Variable("shown.promotions", "int", f"shown since the last pause of over six hours, at most {SHOWN}"),
+    Variable("shown.games", "int", "games, the same"),
+    Variable("shown.tensions", "int", "tensions, the same"),
+    Variable("shown.recommendations", "int", "recommendations, the same"),
+    Variable("shown.nodes", "list(string)", "whose experiences these were, oldest first, where the page says so"),
+    Variable("order.paid", "bool", "an order was paid on this journey, and not cancelled since"),
+    Variable("order.cancelled", "bool", "the order of this journey was cancelled or refunded"),
     Variable("order.total", "double", "its total; 0.0 before"),
 )
 
@@ -122,11 +139,29 @@ def _offered(parameters: ShopperParameters | None, state: State) -> Values:
     }
 
 
+def _predicted(parameters: ShopperParameters | None, product: str) -> float:
+    if parameters is None or not product:
+        return 0.0
+    return next((float(p.probability) for p in parameters.products if p.id == product), 0.0)
+
+
+def _shown(state: State) -> Values:
+    kinds = [one.partition(":")[0] for one in state.shown]
+    return {
+        "promotions": kinds.count("promotion"),
+        "games": kinds.count("game"),
+        "tensions": kinds.count("tension"),
+        "recommendations": kinds.count("recommendation"),
+        "nodes": [node for _, _, node in (one.partition(":") for one in state.shown) if node],
+    }
+
+
 def values_of(state: State, parameters: ShopperParameters | None) -> Values:
     """Every variable's value after the event that `state` counted last."""
     missing = _open(parameters, state)
     best = missing[0] if missing else _NONE
     total = basket_total(state)
+    liking = float(parameters.categories.get(state.page_category, 0.0)) if parameters else 0.0
     threshold = float(parameters.threshold) if parameters else 0.0
     return {
         "shopper": {
@@ -135,6 +170,8 @@ def values_of(state: State, parameters: ShopperParameters | None) -> Values:
             "usual_basket": float(parameters.usual_basket) if parameters else 0.0,
             "threshold": threshold,
             "generosity": float(parameters.generosity) if parameters else 0.0,
+            "churn": float(parameters.churn or 0.0) if parameters else 0.0,
+            "segment": parameters.segment if parameters else "",
         },
         "favourite_missing": {
             "id": best.id,
@@ -145,6 +182,7 @@ def values_of(state: State, parameters: ShopperParameters | None) -> Values:
         },
         **_offered(parameters, state),
         "recommended": [product.id for product in missing],
+        "discoveries": [p.id for p in parameters.discoveries if p.id not in state.basket] if parameters else [],
         "basket": {
             "total": total,
             "lines": len(state.basket),
@@ -152,11 +190,21 @@ def values_of(state: State, parameters: ShopperParameters | None) -> Values:
             "missing": cents(max(0.0, threshold - total)),
             "validated": state.validated,
         },
-        "page": {"kind": state.page_kind, "category": state.page_category},
+        "page": {"kind": state.page_kind, "category": state.page_category, "probability": liking},
         "search": state.search,
-        "event": {"type": state.event_type, "product": state.event_product},
-        "session": {"seconds": (state.last_ms - state.started_ms) // 1000, "events": state.events},
-        "order": {"paid": state.order.paid, "total": float(state.order.total)},
+        "event": {
+            "type": state.event_type,
+            "product": state.event_product,
+            "probability": _predicted(parameters, state.event_product),
+            "status": state.event_status,
+        },
+        "session": {
+            "seconds": (state.last_ms - state.started_ms) // 1000,
+            "events": state.events,
+            "path": " ".join([_TYPES[letter] for letter in state.path]),
+        },
+        "shown": _shown(state),
+        "order": {"paid": state.order.paid, "cancelled": state.order.cancelled, "total": float(state.order.total)},
     }
 
 
