@@ -1,5 +1,5 @@
 """`python -m layers.tree check FILE | draw FILE | publish FILE --retailer ID | show, pause, resume, stop, rollback,
-unschedule --retailer ID | variables | schema`.
+unschedule --retailer ID | explain FILE --events JSONL | simulate FILE --sessions JSONL | variables | schema`.
 
 What changes a retailer's programme reaches Firestore with the same environment values as the functions.
 """
@@ -9,24 +9,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import getpass
-import re
 import sys
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
-
-from layers.campaigns.model import HouseRules
-from layers.campaigns.reading import InvalidCampaign, read_campaign
+from layers.campaigns.reading import InvalidCampaign
 from layers.tree.directing import direct
-from layers.tree.outline import outline
-from layers.tree.picture import picture
-from layers.tree.problem import InvalidTree, Problem, told
+from layers.tree.examining import campaigns_in, check, draw, explain, refused
+from layers.tree.problem import InvalidTree, told
 from layers.tree.reading import read_yaml
 from layers.tree.review import reviewed
 from layers.tree.schema import written
-from layers.tree.tree import Tree
+from layers.tree.sessions import UnreadableFile
 from layers.tree.variables import explained
 
 
@@ -73,6 +67,11 @@ def _arguments() -> argparse.ArgumentParser:
         ("unschedule", "drops what is scheduled"),
     ):
         _of_retailer(commands.add_parser(name, help=purpose))
+    path = commands.add_parser("explain", help="a shopper's path in plain words")
+    path.add_argument("file", type=Path)
+    path.add_argument("--shopper", help="the pseudonym, where the file of events has several")
+    path.add_argument("--events", type=Path, required=True, metavar="JSONL", help="recorded events, also .gz")
+    _replayed(path)
     commands.add_parser("variables", help="lists what an expression may name")
     commands.add_parser("schema", help="prints the JSON Schema of a tree's file, for editors")
     return parser
@@ -82,6 +81,18 @@ def _of_retailer(command: argparse.ArgumentParser) -> None:
     command.add_argument("--retailer", required=True)
     if not command.prog.endswith(" show"):
         command.add_argument("--by", default=_user(), help="who says so, for the record; default: this machine's user")
+
+
+def _replayed(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--parameters", type=Path, metavar="JSON", help="of one shopper, or a line a shopper, also .gz"
+    )
+    command.add_argument(
+        "--absent-consent",
+        choices=("granted", "refused"),
+        default="granted",
+        help="what holds where no event says so (granted; a retailer's own configuration may say otherwise)",
+    )
 
 
 def _user() -> str:
@@ -98,61 +109,6 @@ def _moment(text: str) -> datetime:
     return at
 
 
-def _check(file: str, tree: Tree, problems: Sequence[Problem], given: argparse.Namespace) -> int:
-    errors = [problem for problem in problems if problem.severity == "error" or given.strict]
-    if given.json:
-        found = {"tree": tree.id, "version": tree.version, "nodes": len(tree.places), "problems": problems}
-        print(msgspec.json.encode(found).decode())
-        return 1 if errors else 0
-    for problem in problems:
-        print(told(problem, file), file=sys.stderr)
-    counted = f"{len(problems) or 'nothing'} to correct" if errors or not problems else f"{len(problems)} to consider"
-    print(f"{file}: {tree.id} {tree.version}, {len(tree.places)} nodes, {counted}")
-    return 1 if errors else 0
-
-
-def _campaigns(paths: Sequence[Path] | None) -> dict[str, str] | None:
-    """The kind of each campaign by its id; of a folder, all its YAML files that are campaigns.
-
-    Raises:
-        InvalidCampaign, OSError: a file that was named is none.
-    """
-    if not paths:
-        return None
-    found = {}
-    for path in paths:
-        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
-            text = file.read_text(encoding="utf-8")
-            if path.is_dir() and not re.search(r"^campaign:", text, re.MULTILINE):
-                continue  # House rules lie beside campaigns.
-            campaign = read_campaign(text, HouseRules(country="ZZ"))  # The law is not asked here.
-            found[campaign.campaign] = str(campaign.kind)
-    return found
-
-
-def _draw(tree: Tree, out: Path | None) -> int:
-    if out is None:
-        print(outline(tree))
-        return 0
-    try:
-        out.write_text(picture(tree), encoding="utf-8")
-    except OSError as error:
-        print(f"{out} cannot be written: {error.strerror}", file=sys.stderr)
-        return 2
-    print(f"{out}: {tree.id} {tree.version}, {len(tree.places)} nodes; any browser shows it")
-    return 0
-
-
-def _refused(file: Path, error: InvalidTree, as_json: bool) -> int:
-    if as_json:
-        print(msgspec.json.encode({"problems": error.problems}).decode())
-        return 1
-    for problem in error.problems:
-        print(told(problem, str(file)), file=sys.stderr)
-    print(f"{len(error.problems)} to correct; not usable. Variables: python -m layers.tree variables", file=sys.stderr)
-    return 1
-
-
 def main(arguments: list[str]) -> int:
     """0 if all is well, 1 if the tree or the change is refused, 2 if it could not be read or published."""
     given = _arguments().parse_args(arguments)
@@ -166,7 +122,7 @@ def main(arguments: list[str]) -> int:
         return asyncio.run(direct(given, None, ""))
     try:
         source = given.file.read_text(encoding="utf-8")
-        campaigns = _campaigns(getattr(given, "campaigns", None))
+        campaigns = campaigns_in(getattr(given, "campaigns", None))
     except (OSError, UnicodeDecodeError) as error:
         name = getattr(error, "filename", None) or given.file
         print(f"{name} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", file=sys.stderr)
@@ -177,15 +133,21 @@ def main(arguments: list[str]) -> int:
     try:
         tree = read_yaml(source)
     except InvalidTree as error:
-        return _refused(given.file, error, getattr(given, "json", False))
+        return refused(given.file, error, getattr(given, "json", False))
+    try:
+        if given.command == "explain":
+            return explain(tree, given)
+    except (UnreadableFile, OSError) as error:
+        print(f"cannot be read: {error}", file=sys.stderr)
+        return 2
     if given.command == "draw":
-        return _draw(tree, given.out)
+        return draw(tree, given.out)
     problems = reviewed(tree, source, campaigns)
     if given.command == "check":
-        return _check(str(given.file), tree, problems, given)
+        return check(str(given.file), tree, problems, given)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
-        return _refused(given.file, InvalidTree(errors), False)
+        return refused(given.file, InvalidTree(errors), False)
     for problem in problems:
         print(told(problem, str(given.file)), file=sys.stderr)
     return asyncio.run(direct(given, tree, source))

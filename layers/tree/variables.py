@@ -146,6 +146,8 @@ def _predicted(parameters: ShopperParameters | None, product: str) -> float:
 
 
 def _shown(state: State) -> Values:
+    if not state.shown:
+        return {"promotions": 0, "games": 0, "tensions": 0, "recommendations": 0, "nodes": []}
     kinds = [one.partition(":")[0] for one in state.shown]
     return {
         "promotions": kinds.count("promotion"),

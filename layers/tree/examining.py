@@ -1,0 +1,96 @@
+"""What the command line does with a tree that nobody is shown: checks it, draws it, explains and simulates. Prints.
+
+Does not own what is found (`review`, `picture`, `explaining`, `simulation`), nor publishing (`directing`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from layers.campaigns.model import HouseRules
+from layers.campaigns.reading import read_campaign
+from layers.tree.explaining import explained
+from layers.tree.journey import Standing
+from layers.tree.outline import outline
+from layers.tree.picture import picture
+from layers.tree.problem import InvalidTree, Problem, told
+from layers.tree.sessions import parameters_of, records_of, sessions_of
+from layers.tree.tree import Tree
+
+
+def check(file: str, tree: Tree, problems: Sequence[Problem], given: argparse.Namespace) -> int:
+    errors = [problem for problem in problems if problem.severity == "error" or given.strict]
+    if given.json:
+        found = {"tree": tree.id, "version": tree.version, "nodes": len(tree.places), "problems": problems}
+        print(msgspec.json.encode(found).decode())
+        return 1 if errors else 0
+    for problem in problems:
+        print(told(problem, file), file=sys.stderr)
+    counted = f"{len(problems) or 'nothing'} to correct" if errors or not problems else f"{len(problems)} to consider"
+    print(f"{file}: {tree.id} {tree.version}, {len(tree.places)} nodes, {counted}")
+    return 1 if errors else 0
+
+
+def campaigns_in(paths: Sequence[Path] | None) -> dict[str, str] | None:
+    """The kind of each campaign by its id; of a folder, all its YAML files that are campaigns.
+
+    Raises:
+        InvalidCampaign, OSError: a file that was named is none.
+    """
+    if not paths:
+        return None
+    found = {}
+    for path in paths:
+        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
+            text = file.read_text(encoding="utf-8")
+            if path.is_dir() and not re.search(r"^campaign:", text, re.MULTILINE):
+                continue  # House rules lie beside campaigns.
+            campaign = read_campaign(text, HouseRules(country="ZZ"))  # The law is not asked here.
+            found[campaign.campaign] = str(campaign.kind)
+    return found
+
+
+def draw(tree: Tree, out: Path | None) -> int:
+    if out is None:
+        print(outline(tree))
+        return 0
+    try:
+        out.write_text(picture(tree), encoding="utf-8")
+    except OSError as error:
+        print(f"{out} cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
+    print(f"{out}: {tree.id} {tree.version}, {len(tree.places)} nodes; any browser shows it")
+    return 0
+
+
+def explain(tree: Tree, given: argparse.Namespace) -> int:
+    lines = sessions_of(given.events)
+    if given.shopper is None and len(lines) > 1:
+        print(f"{given.events} has {len(lines)} shoppers; name one with --shopper", file=sys.stderr)
+        return 2
+    shopper = given.shopper or next(iter(lines), "")
+    if shopper not in lines:
+        print(f"{given.events} has no event of that shopper", file=sys.stderr)
+        return 2
+    parameters = parameters_of(given.parameters)
+    known = parameters.get(shopper) or parameters.get("")
+    standing = Standing(tree, known, granted_by_default=given.absent_consent == "granted")
+    for line in explained(records_of(lines[shopper], given.events), standing):
+        print(line)
+    return 0
+
+
+def refused(file: Path, error: InvalidTree, as_json: bool) -> int:
+    if as_json:
+        print(msgspec.json.encode({"problems": error.problems}).decode())
+        return 1
+    for problem in error.problems:
+        print(told(problem, str(file)), file=sys.stderr)
+    print(f"{len(error.problems)} to correct; not usable. Variables: python -m layers.tree variables", file=sys.stderr)
+    return 1
