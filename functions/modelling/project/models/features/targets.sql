@@ -13,5 +13,5 @@ SELECT
 FROM days AS d
 JOIN {{ ref("trips") }} AS t
   ON t.day >= d.as_of AND t.day < DATE_ADD(d.as_of, INTERVAL 28 DAY)
-WHERE t.lines > 0
+WHERE t.lines > 0 AND t.personal
 GROUP BY d.as_of, t.shopper
