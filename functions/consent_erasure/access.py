@@ -33,10 +33,12 @@ from functions.consent_erasure.telling import (
 from layers.events.record import CorruptRecord, decode_record, read_row_key
 from layers.facts import DECISIONS, EVERYWHERE, Table
 from layers.privacy.suppression import digest, digest_prefix, last_erased, latest, suppression_id
+from layers.promises.model import promises_id
+from layers.promises.model import read as read_promises
 from layers.retailers import Retailer
 from layers.shell.log import failure
 from layers.stores.bigquery.port import Parameter
-from layers.stores.collections import COLLECTIONS, SUPPRESSIONS, Collection
+from layers.stores.collections import COLLECTIONS, PROMISES, SUPPRESSIONS, Collection
 from layers.stores.firestore.port import Document
 from layers.stores.tables import ARRIVALS, EVENTS, SHOPPERS, hot_tables
 
@@ -161,6 +163,8 @@ def _records(room: Room, told: Told, subject: Subject) -> AsyncIterator[list[Rec
         return _HOT[told.hot](room, subject)
     if told.collection == SUPPRESSIONS:
         return _suppression(subject)
+    if told.collection == PROMISES:
+        return _promises(room, subject)
     if told.collection is not None:
         return _proofs(room, told.collection, subject)
     raise NoReader(
@@ -299,6 +303,22 @@ async def _suppression(subject: Subject) -> AsyncIterator[list[Record]]:
         since: datetime = subject.suppression.data["since"]
         until = since + timedelta(days=SUPPRESSIONS.delay_days(subject.retailer))
         yield [{"since": text_of(since), "kept_until": text_of(until)}]
+
+
+async def _promises(room: Room, subject: Subject) -> AsyncIterator[list[Record]]:
+    """A promise of up to the last erasure has no place in it; its document went then."""
+    held = await room.documents.get(PROMISES, promises_id(subject.retailer.id, subject.shopper))
+    if held is None:
+        return
+    promises = read_promises(held.data)
+    until = text_of(promises.at + timedelta(days=PROMISES.delay_days(subject.retailer)))
+    yield [
+        {"campaign": one.campaign, "offer": one.offer, "product": one.product or None, "cents": one.cents,
+         "threshold": one.threshold, "at": text_of(one.at), "until": text_of(one.until), "fate": one.fate.value,
+         "order": one.order or None, "earned": one.earned, "kept_until": until}
+        for one in promises.promises
+        if subject.holds(one.at)
+    ]  # fmt: skip
 
 
 async def _proofs(room: Room, collection: Collection, subject: Subject) -> AsyncIterator[list[Record]]:

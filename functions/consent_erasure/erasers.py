@@ -15,9 +15,10 @@ from functions.consent_erasure.room import Room
 from functions.consent_erasure.rules import Kind, Step, binding, count_sql, delete_sql
 from layers.facts import Table
 from layers.privacy.suppression import last_erased, suppression_id
+from layers.promises.model import promises_id
 from layers.retailers import Retailer
 from layers.stores.bigtable.port import ShopperRow
-from layers.stores.collections import ERASURES, RECEIPTS, SUPPRESSIONS, Collection
+from layers.stores.collections import ERASURES, PROMISES, RECEIPTS, SUPPRESSIONS, Collection
 from layers.stores.dead_letters import Erased
 from layers.stores.suppressions import NOTED
 
@@ -65,6 +66,8 @@ def eraser(step: Step, room: Room, erasure: Erasure) -> Eraser:
             return _Arrivals(room, erasure)
         case Kind.SHOPPER_ROWS:
             return _ShopperRows(room, erasure)
+        case Kind.PROMISES:
+            return _Promises(room, erasure)
         case Kind.FACTS:
             assert step.table is not None
             return _Facts(room, erasure, step.table)
@@ -163,6 +166,28 @@ class _ShopperRows:
     async def erase(self) -> Did:
         retailer = self.erasure.retailer.id
         return Did(await _sum(lambda s: self.room.shopper_rows.delete_shopper(retailer, s), self.erasure.shoppers))
+
+
+@dataclass(frozen=True, slots=True)
+class _Promises:
+    """What is reserved for them expires by itself: a reservation names nobody."""
+
+    room: Room
+    erasure: Erasure
+
+    async def _there(self, shopper: str) -> int:
+        return int(await self.room.documents.get(PROMISES, promises_id(self.erasure.retailer.id, shopper)) is not None)
+
+    async def _delete(self, shopper: str) -> int:
+        there = await self._there(shopper)
+        await self.room.documents.delete(PROMISES, promises_id(self.erasure.retailer.id, shopper))
+        return there
+
+    async def count(self) -> Did:
+        return Did(await _sum(self._there, self.erasure.shoppers))
+
+    async def erase(self) -> Did:
+        return Did(await _sum(self._delete, self.erasure.shoppers))
 
 
 @dataclass(frozen=True, slots=True)

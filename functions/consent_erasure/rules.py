@@ -24,7 +24,7 @@ from layers.events.envelope import CustomerId
 from layers.events.refusal import UNREADABLE, describe, fields_of
 from layers.facts import Table
 from layers.privacy.suppression import digest, digest_prefix, digest_sql
-from layers.stores.collections import ERASURES, RECEIPTS, SUPPRESSIONS, Collection
+from layers.stores.collections import ERASURES, PROMISES, RECEIPTS, SUPPRESSIONS, Collection
 from layers.stores.tables import ARRIVALS, EVENTS, SHOPPERS, HotTableSpec
 
 ID = re.compile(r"^[0-9a-f]{32}$")
@@ -104,6 +104,7 @@ class Kind(StrEnum):
     EVENTS = "events"
     ARRIVALS = "arrivals"
     SHOPPER_ROWS = "shopper rows"
+    PROMISES = "promises"
     FACTS = "facts"
     DEAD_LETTERS = "dead letters"
     REQUEST = "request"
@@ -133,7 +134,7 @@ class NoStep(LookupError):
 
 
 _HOT = {EVENTS: Kind.EVENTS, ARRIVALS: Kind.ARRIVALS, SHOPPERS: Kind.SHOPPER_ROWS}
-_DOCUMENTS = {SUPPRESSIONS: Kind.SUPPRESS, ERASURES: Kind.REQUEST, RECEIPTS: Kind.RECEIPT}
+_DOCUMENTS = {SUPPRESSIONS: Kind.SUPPRESS, ERASURES: Kind.REQUEST, RECEIPTS: Kind.RECEIPT, PROMISES: Kind.PROMISES}
 _ORDER = list(Kind)
 
 

@@ -237,6 +237,25 @@ _DOCUMENTS = {
         "To prove that the erasure was done.",
         "The erasure.",
     ),
+    "promises": Told(
+        "firestore:promises",
+        "Offers that were shown to this shopper and are paid from a campaign's budget, and what became of them.",
+        {
+            "campaign": "Whose offer it is.",
+            "offer": "The level of generosity.",
+            "product": "The product it is off; none for one off the basket.",
+            "cents": "What it gives at most, in hundredths of the currency.",
+            "threshold": "The basket total that it asks for, in hundredths; 0 for none.",
+            "at": "When it was shown first.",
+            "until": "Until when an order could use it.",
+            "fate": "What became of it: open, ordered, earned, not_earned, returned or lapsed.",
+            "order": "The order that used it.",
+            "earned": "What was given in the end, in hundredths.",
+            **_KEPT,
+        },
+        "To keep what an offer promises, and to give it by what was delivered.",
+        "The decisions that showed the offers, and the orders.",
+    ),
 }
 """By name, of the default database."""
 

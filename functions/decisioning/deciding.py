@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -16,12 +16,15 @@ import msgspec
 from functions.decisioning.room import Room
 from functions.decisioning.rules import Delivered, all_counted, packed
 from layers.events.record import encode_record
+from layers.promises.keeping import Purse, promise
+from layers.promises.rules import wanted
 from layers.retailers import Retailer
 from layers.shell.log import failure, log
 from layers.stores.bigtable.port import Unavailable as HotUnavailable
 from layers.tree.catching_up import CaughtUp, Shopper, catch_up, read_row, standing_of
 from layers.tree.folding import consent_of, key_of
 from layers.tree.live import Live
+from layers.tree.offer import drawn
 from layers.tree.state import encode_state
 
 AT_ONCE = 100
@@ -70,6 +73,11 @@ async def decide(
             *(_fold(room, retailer, live, d, now, gate) for d in pending), return_exceptions=True
         )
         folded = [fold for fold in folds if isinstance(fold, _Folded)]
+        # Before anything is published: nobody is shown what could not be reserved.
+        refused = await asyncio.gather(*(_promised(room, retailer, one, now) for one in folded))
+        live = replace(live, withheld=live.withheld.union(*refused))
+        anew = [one.delivered for one, campaigns in zip(folded, refused, strict=True) if campaigns]
+        folded = [one for one, campaigns in zip(folded, refused, strict=True) if not campaigns]
         for fold in folds:
             if isinstance(fold, HotUnavailable):
                 transient = fold
@@ -84,7 +92,7 @@ async def decide(
         for done in swapped:
             if isinstance(done, BaseException):
                 transient = done
-        pending = [one.delivered for one, done in zip(folded, swapped, strict=True) if done is False]
+        pending = anew + [one.delivered for one, done in zip(folded, swapped, strict=True) if done is False]
         if not pending:
             break
     if transient is not None:
@@ -110,6 +118,17 @@ async def _fold(
             room.hot, retailer, delivered.shopper, shopper, standing, now, delivered=delivered.keys, erased=erased
         )
         return _Folded(delivered, shopper, caught_up)
+
+
+async def _promised(room: Room, retailer: Retailer, folded: _Folded, now: datetime) -> frozenset[str]:
+    """The campaigns of which something would be shown that no budget has room for."""
+    parameters, decisions = folded.shopper.parameters, folded.caught_up.decisions
+    if parameters is None or not decisions or not drawn(parameters.offers):
+        return frozenset()
+    wishes = wanted(retailer.id, decisions, parameters.offers, await room.campaigns.of(retailer), now)
+    if not wishes:
+        return frozenset()
+    return await promise(Purse.over(room.documents, lambda: now), retailer.id, folded.delivered.shopper, wishes, now)
 
 
 async def _swap(room: Room, retailer: Retailer, folded: _Folded) -> bool:

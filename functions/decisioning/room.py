@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from layers.campaigns.known import KnownCampaigns
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.retailers import Registry
@@ -25,6 +26,7 @@ class Room:
     trees: LiveTrees
     decisions: Publisher
     suppressions: Suppressions
+    campaigns: KnownCampaigns
 
 
 async def make() -> Room:
@@ -43,6 +45,7 @@ async def make() -> Room:
         PublishedTrees(documents, time.monotonic),
         PubsubPublisher.of(values, "decisions"),
         LiveSuppressions(documents, time.monotonic),
+        KnownCampaigns(documents, time.monotonic),
     )
     settle()
     return made

@@ -256,6 +256,16 @@ MODEL_RUNS = Collection(
     days=92,
     fields=("retailer", "run", "status", "ended", "as_of", "training_days", "bytes", "steps"),
 )
+PROMISES = Collection(
+    "promises",
+    "What a shopper was shown of campaigns with budgets, which order used it, and what was earned.",
+    "<retailer>:<digest of pseudonym>",
+    holds_shoppers=True,
+    dated="at",
+    contract=(RetentionClass.REWARDS,),
+    basis=LegalBasis.CONTRACT,
+    fields=("retailer", "at", "promises"),
+)
 
 COLLECTIONS = (
     TREES,
@@ -280,4 +290,5 @@ COLLECTIONS = (
     SCORING_HEADS,
     SCORING_RUNS,
     SCORING_SHARDS,
+    PROMISES,
 )

@@ -19,6 +19,7 @@ from layers.tree.journey import Standing, advance, fits, in_order, moved_by, str
 from layers.tree.live import Live
 from layers.tree.parameters import InvalidParameters, ShopperParameters, decode_parameters
 from layers.tree.state import Consent, Key, State, UnreadableState, decode_state
+from layers.tree.withholding import without
 
 _RESUMED = 2000
 """Events that a resumed fold reads at most; where there are more, the stretch is read from its start."""
@@ -93,7 +94,7 @@ def read_row(row: ShopperRow, erased: datetime | None = None) -> Shopper:
 
 def standing_of(retailer: Retailer, shopper: Shopper, live: Live) -> Standing:
     granted = retailer.absent_consent is AbsentConsent.GRANTED
-    return Standing(live.tree, shopper.parameters, granted, live.finishing, live.since_ms)
+    return Standing(live.tree, without(shopper.parameters, live.withheld), granted, live.finishing, live.since_ms)
 
 
 def newest_known(shopper: Shopper, caught_up: CaughtUp) -> Consent | None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from layers.campaigns.withheld import withheld_at
 from layers.shell.log import failure
-from layers.stores.collections import LIVE_TREES, TREES
+from layers.stores.collections import LIVE_TREES, TREES, WITHHELD
 from layers.stores.firestore.port import Documents
 from layers.tree import programme as programmes
 from layers.tree.programme import Aired, Programme
@@ -32,12 +33,14 @@ class Live:
     """Attributes:
     tree: of journeys that begin now. off: nobody is personalised; the tree says what the default is.
     finishing: of journeys that began before `since_ms`; None where all go on in `tree`.
+    withheld: campaigns of which nothing is shown, whatever parameters hold.
     """
 
     tree: Tree
     off: bool = False
     finishing: Tree | None = None
     since_ms: int = 0
+    withheld: frozenset[str] = frozenset()
 
 
 class TreeUnavailable(Exception):
@@ -113,16 +116,21 @@ class PublishedTrees:
         kept.until = self._clock() + (ABSENT_S if kept.live is None else self._fresh_s)
 
     async def _published(self, retailer_id: str, before: Live | None) -> Live | None:
-        document = await self._documents.get(LIVE_TREES, retailer_id)
+        document, held = await asyncio.gather(
+            self._documents.get(LIVE_TREES, retailer_id), self._documents.get(WITHHELD, retailer_id)
+        )
         programme = programmes.read(retailer_id, document.data if document is not None else None)
-        current = programme.now(self._now())
+        now = self._now()
+        current = programme.now(now)
         if current is None:
             return None
         earlier = programme.now_before(current) if current.running == "finish" else None
         known = [tree for tree in (before.tree, before.finishing) if tree is not None] if before is not None else []
         tree = await self._tree(retailer_id, current, known)
         finishing = await self._tree(retailer_id, earlier, known) if earlier is not None else None
-        live = Live(tree, programme.off, finishing, int(current.since.timestamp() * 1000) if finishing else 0)
+        since_ms = int(current.since.timestamp() * 1000) if finishing else 0
+        withheld = withheld_at(held.data if held is not None else None, now)
+        live = Live(tree, programme.off, finishing, since_ms, withheld)
         return before if live == before else live
 
     async def _tree(self, retailer_id: str, one: Aired, known: list[Tree]) -> Tree:

@@ -27,6 +27,7 @@ from functions.ingest.commit import GroupCommit
 from functions.ingest.handler import answer as send
 from functions.ingest.room import Room as IngestRoom
 from functions.ingest.rules import Door
+from layers.campaigns.known import KnownCampaigns
 from layers.declarations.settings import Settings
 from layers.events.record import decode_record
 from layers.facts import EVERYWHERE
@@ -86,7 +87,14 @@ class Town:
         )
         trees = PublishedTrees(self.documents, time.monotonic)
         self.decisioning = DecisioningRoom(
-            registry, self.hot, self.rows, self.documents, trees, self.decisions, self.suppressions
+            registry,
+            self.hot,
+            self.rows,
+            self.documents,
+            trees,
+            self.decisions,
+            self.suppressions,
+            KnownCampaigns(self.documents, time.monotonic),
         )
         self.page = PageRoom(
             registry,

@@ -27,13 +27,15 @@ from layers.facts import EVERYWHERE
 from layers.privacy.keyring import KeyRing
 from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.suppression import suppression_id
+from layers.promises.model import Promises, promises_id
+from layers.promises.model import document as promise_document
 from layers.retailers import Registry, Retailer, RetentionClass, family
 from layers.signing.fake import FakeSigner
 from layers.signing.keys import PublicKey
 from layers.signing.port import Unavailable as NobodySigns
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
 from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow, Unavailable
-from layers.stores.collections import ERASURES, RECEIPT_HEADS, RECEIPTS, SUPPRESSIONS
+from layers.stores.collections import ERASURES, PROMISES, RECEIPT_HEADS, RECEIPTS, SUPPRESSIONS
 from layers.stores.dead_letters import DeadLetterSweep
 from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.pubsub.fake import FakeDeadLetters, FakePublisher
@@ -117,6 +119,8 @@ class Office:
             shopper = PSEUDONYM(customer)
             await self.rows.write_parameters("demo", [(shopper, b"{}")], 1)
             await self.rows.write_consent("demo", shopper, 1, b"{}")
+            promises = promise_document(Promises(retailer="demo", at=NOW))
+            await self.documents.put(PROMISES, promises_id("demo", shopper), promises)
             for table in EVERYWHERE:
                 if table.holds_shoppers:
                     self.facts.tables[DEMO.dataset, table.stored_as] += [{"shopper": shopper}, {"shopper": shopper}]
@@ -145,7 +149,8 @@ class Office:
         cold = [row for rows in self.facts.tables.values() for row in rows if row["shopper"] == shopper]
         asked = " ".join(self.facts.job_history)
         kept = sum(text.count(name) for text in (documents, asked) for name in (shopper, customer))
-        return len(hot) + len(cold) + kept
+        promised = promises_id("demo", shopper) in self.documents.collections.get(PROMISES.name, {})
+        return len(hot) + len(cold) + kept + promised
 
 
 DEAD = "cooling--shopper-events--dead"
@@ -182,6 +187,7 @@ async def test_a_shopper_is_gone_from_every_store_and_the_others_stay() -> None:
     assert numbers.pop("bigtable:events") == (6, 6, 0)
     assert numbers.pop("bigtable:arrivals") == (6, 6, 0)
     assert numbers.pop("bigtable:shoppers") == (2, 2, 0)
+    assert numbers.pop("firestore:promises") == (2, 2, 0)
     assert numbers.pop("pubsub:dead-letters") == (4, 4, 0)
     assert set(numbers) == {f"bigquery:{table.stored_as}" for table in EVERYWHERE if table.holds_shoppers}
     assert set(numbers.values()) == {(4, 4, 0)}
@@ -524,7 +530,7 @@ async def test_a_refusal_says_why_and_erases_nothing(
     response = await office.post(body, email, headers)
     assert response.status_code == status
     assert response.media_type == "application/problem+json" and body_of(response)["type"].endswith("/" + kind)
-    assert await office.residue(ERASED[0]) > 0 and office.documents.collections == {}
+    assert await office.residue(ERASED[0]) > 0 and set(office.documents.collections) == {PROMISES.name}
 
 
 async def test_a_retailer_sees_only_its_own_requests() -> None:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from functions.decisioning.handler import answer
 from functions.decisioning.room import Room
 from functions.decisioning.rules import PACKED
+from layers.campaigns.known import KnownCampaigns
 from layers.events.record import decode_record, milliseconds
 from layers.stores.collections import QUARANTINE
 from layers.stores.pubsub.port import Message
@@ -25,7 +26,16 @@ from tests.handlers.visiting import NOW, OTHER, SHOPPER, Stores, pushed, seen
 class Stack(Stores):
     @property
     def room(self) -> Room:
-        return Room(self.registry, self.hot, self.rows, self.documents, self.trees, self.topic, self.suppressions)
+        return Room(
+            self.registry,
+            self.hot,
+            self.rows,
+            self.documents,
+            self.trees,
+            self.topic,
+            self.suppressions,
+            KnownCampaigns(self.documents, lambda: self.clock),
+        )
 
     async def push(self, body: bytes) -> Response:
         return await answer(ask("POST", "/", body), self.room, NOW)

@@ -15,6 +15,7 @@ from functions.decisioning.room import Room as DecisioningRoom
 from functions.experiences.handler import answer
 from functions.experiences.room import PATIENCE_S, Room
 from functions.experiences.rules import Door
+from layers.campaigns.known import KnownCampaigns
 from layers.events.record import Record
 from layers.privacy.shopper_token import issue
 from layers.stores.bigtable.port import ShopperRow
@@ -71,7 +72,14 @@ class Page(Stores):
 
     async def push(self, *records: Record, retailer: str = "demo") -> None:
         room = DecisioningRoom(
-            self.registry, self.hot, self.rows, self.documents, self.trees, self.topic, self.suppressions
+            self.registry,
+            self.hot,
+            self.rows,
+            self.documents,
+            self.trees,
+            self.topic,
+            self.suppressions,
+            KnownCampaigns(self.documents, lambda: self.clock),
         )
         assert (await decide(ask("POST", "/", pushed(*records, retailer=retailer)), room, NOW)).status_code == 204
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from layers.stores.collections import LIVE_TREES, TREES, Collection
+from layers.stores.collections import LIVE_TREES, TREES, WITHHELD, Collection
 from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.firestore.port import Document
 from layers.tree.live import ABSENT_S, FRESH_S, PublishedTrees, TreeUnavailable, change, keep_version, publish
@@ -136,7 +136,7 @@ async def test_many_at_once_read_once_and_a_change_is_seen_when_due(documents: W
     documents.read.clear()
     found = await asyncio.gather(*(trees.of("demo") for _ in range(20)))
     assert {live.tree.version for live in found if live} == {TREE.version}
-    assert documents.read == [LIVE_TREES.name, TREES.name]
+    assert documents.read == [LIVE_TREES.name, WITHHELD.name, TREES.name]
     await publish(documents, "demo", NEXT, CHANGED)
     assert (await trees.of("demo")) is found[0]
     clock.now = FRESH_S
@@ -145,7 +145,7 @@ async def test_many_at_once_read_once_and_a_change_is_seen_when_due(documents: W
     clock.now = 2 * FRESH_S
     documents.read.clear()
     assert await trees.of("demo") is changed
-    assert documents.read == [LIVE_TREES.name]
+    assert documents.read == [LIVE_TREES.name, WITHHELD.name]
 
 
 async def test_an_unknown_retailer_has_none(documents: Watched, clock: Clock) -> None:
@@ -155,7 +155,7 @@ async def test_an_unknown_retailer_has_none(documents: Watched, clock: Clock) ->
 async def test_a_first_tree_is_waited_for_more_eagerly_than_another(documents: Watched, clock: Clock) -> None:
     trees = PublishedTrees(documents, clock)
     assert [await trees.of("demo") for _ in range(9)] == [None] * 9
-    assert documents.read == [LIVE_TREES.name]
+    assert documents.read == [LIVE_TREES.name, WITHHELD.name]
     await publish(documents, "demo", TREE, SOURCE)
     clock.now = ABSENT_S
     first = await trees.of("demo")
