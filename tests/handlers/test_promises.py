@@ -68,7 +68,7 @@ class Dying(FakeDocuments):
 class Stack(Stores):
     def __init__(self) -> None:
         super().__init__()
-        self.documents = Dying()
+        self.documents = self.dying = Dying()
         self.trees = PublishedTrees(self.documents, lambda: self.clock)
         self.campaigns = KnownCampaigns(self.documents, lambda: self.clock)
 
@@ -133,7 +133,7 @@ async def test_nobody_is_shown_what_no_budget_has_room_for(stack: Stack) -> None
     assert [stack.offered(each) for each in (SHOPPER, OTHER, THIRD)] == [True, True, False]
     assert await stack.balance() == (0, 200, 0) and await stack.promises(THIRD) is None
     [decision] = [decision for decision in stack.published() if decision.shopper == THIRD]
-    assert read_version(decision.parameters_version) == ("2026-11-20", {"favourites"}), (
+    assert read_version(decision.parameters_version) == ("2026-11-20", frozenset({"favourites"})), (
         "a replay knows what was left out"
     )
     held = await stack.documents.get(WITHHELD, "demo")
@@ -159,7 +159,7 @@ async def test_a_kill_anywhere_is_mended_by_the_next_delivery(stack: Stack, dies
     await publish_campaign(stack.documents, "demo", favourites(money=1.0), "")
     await stack.sees(SHOPPER) if dies_at is WITHHELD else None
     whom = OTHER if dies_at is WITHHELD else SHOPPER
-    stack.documents.dies_at = dies_at
+    stack.dying.dies_at = dies_at
     with pytest.raises(Killed):
         await stack.sees(whom)
     assert not [decision for decision in stack.published() if decision.shopper == whom]
