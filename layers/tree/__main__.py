@@ -15,7 +15,7 @@ from pathlib import Path
 
 from layers.campaigns.reading import InvalidCampaign
 from layers.tree.directing import direct
-from layers.tree.examining import campaigns_in, check, draw, explain, refused
+from layers.tree.examining import campaigns_in, check, draw, explain, refused, simulate
 from layers.tree.problem import InvalidTree, told
 from layers.tree.reading import read_yaml
 from layers.tree.review import reviewed
@@ -72,6 +72,13 @@ def _arguments() -> argparse.ArgumentParser:
     path.add_argument("--shopper", help="the pseudonym, where the file of events has several")
     path.add_argument("--events", type=Path, required=True, metavar="JSONL", help="recorded events, also .gz")
     _replayed(path)
+    replay = commands.add_parser("simulate", help="who would come where, what would be shown, and what it would cost")
+    replay.add_argument("file", type=Path)
+    replay.add_argument("--sessions", type=Path, required=True, metavar="JSONL", help="recorded events, also .gz")
+    replay.add_argument("--against", type=Path, metavar="FILE", help="another tree, e.g. the live one, beside it")
+    replay.add_argument("--json", action="store_true", help="for programs: one object with all figures")
+    replay.add_argument("-o", "--out", type=Path, metavar="TREE.SVG", help="writes a picture with the traffic there")
+    _replayed(replay)
     commands.add_parser("variables", help="lists what an expression may name")
     commands.add_parser("schema", help="prints the JSON Schema of a tree's file, for editors")
     return parser
@@ -137,6 +144,11 @@ def main(arguments: list[str]) -> int:
     try:
         if given.command == "explain":
             return explain(tree, given)
+        if given.command == "simulate":
+            other = given.against
+            return simulate(tree, read_yaml(other.read_text(encoding="utf-8")) if other else None, given)
+    except InvalidTree as error:
+        return refused(given.against, error, False)
     except (UnreadableFile, OSError) as error:
         print(f"cannot be read: {error}", file=sys.stderr)
         return 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,8 +21,13 @@ from layers.tree.journey import Standing
 from layers.tree.outline import outline
 from layers.tree.picture import picture
 from layers.tree.problem import InvalidTree, Problem, told
+from layers.tree.reckoning import as_json, traffic
+from layers.tree.reckoning import told as told_figures
 from layers.tree.sessions import parameters_of, records_of, sessions_of
+from layers.tree.simulation import Simulation
 from layers.tree.tree import Tree
+
+_PROGRESS_S = 2
 
 
 def check(file: str, tree: Tree, problems: Sequence[Problem], given: argparse.Namespace) -> int:
@@ -94,3 +100,34 @@ def refused(file: Path, error: InvalidTree, as_json: bool) -> int:
         print(told(problem, str(file)), file=sys.stderr)
     print(f"{len(error.problems)} to correct; not usable. Variables: python -m layers.tree variables", file=sys.stderr)
     return 1
+
+
+def simulate(tree: Tree, against: Tree | None, given: argparse.Namespace) -> int:
+    """Raises UnreadableFile, OSError."""
+    lines = sessions_of(given.sessions)
+    parameters = parameters_of(given.parameters)
+    granted = given.absent_consent == "granted"
+    new = Simulation(tree, granted)
+    old = Simulation(against, granted) if against is not None else None
+    differing, whole, started, told_at = 0, sum(map(len, lines.values())), time.process_time(), time.monotonic()
+    for shopper, theirs in lines.items():
+        records = records_of(theirs, given.sessions)
+        known = parameters.get(shopper)
+        decisions = new.replay(records, known)
+        if old is not None:
+            before = old.replay(records, known)
+            differing += sum(one.shown != other.shown for one, other in zip(decisions, before, strict=True))
+        if time.monotonic() - told_at > _PROGRESS_S:
+            told_at = time.monotonic()
+            print(f"{new.events} of {whole} events replayed", file=sys.stderr)
+    spent = time.process_time() - started
+    if given.json:
+        found = {"simulated": as_json(new), "against": as_json(old) if old else None, "differing_events": differing}
+        print(msgspec.json.encode(found).decode())
+    else:
+        print("\n".join(told_figures(new, old, differing)))
+        absent = f"where no event says so, consent to personalisation is taken as {given.absent_consent}"
+        print(f"\n{absent}. {spent:.1f} s of CPU, {spent / max(1, new.events) * 1e6:.0f} us an event.")
+    if given.out is not None:
+        given.out.write_text(picture(tree, traffic(new)), encoding="utf-8")
+    return 0
