@@ -18,6 +18,7 @@ from emulators.shop.learning import Scored
 from emulators.shop.live_day import Played, Recall
 from emulators.shop.measures import percentile
 from emulators.shop.purging import Purged
+from emulators.shop.replaying import Replayed
 from emulators.shop.settling import Decided, Followed
 
 
@@ -36,6 +37,7 @@ class Results:
     recall: Recall
     followed: Followed
     decided: Decided
+    replayed: Replayed
     journey: Mapping[str, Any]
     erased: Erased
     purged: Purged
@@ -73,6 +75,13 @@ def summary(found: Results) -> dict[str, Any]:
             "revised": found.decided.revised,
             "answers_compared": found.decided.compared,
             "answers_agreeing": found.decided.agreeing,
+        },
+        "replay": {
+            "decisions": found.replayed.decisions,
+            "same": found.replayed.same,
+            "different": found.replayed.different,
+            "excused": found.replayed.excused,
+            "seconds": round(found.replayed.seconds, 1),
         },
         "recall_at_10": _rounded(found.recall.value),
         "recall": {
@@ -145,6 +154,7 @@ def _rounded(value: float | None) -> float | None:
 def rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
     events, history, decisions, live = (numbers[name] for name in ("events", "history", "decisions", "live_day"))
     erasure, purged, graph = numbers["erasure"], numbers["purge"], numbers["graph"]
+    replayed = numbers["replay"]
     recalled, popular = (
         "none" if value is None else f"{value:.3f}"
         for value in (numbers["recall_at_10"], numbers["recall"]["popular_products_instead"])
@@ -170,6 +180,11 @@ def rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
             "decisions",
             f"{decisions['count']:,}; event to experience p50 {decisions['p50_ms']} ms, p95 {decisions['p95_ms']} ms; "
             f"{decisions['answers_agreeing']:,} of {decisions['answers_compared']:,} pages showed what was logged",
+        ),
+        (
+            "replay",
+            f"{replayed['decisions']:,} decisions: {replayed['same']:,} the same bit for bit, {replayed['different']} "
+            f"different, {sum(replayed['excused'].values())} excused, in {replayed['seconds']:.1f} s",
         ),
         ("recall@10", f"{recalled} over {numbers['recall']['orders']} orders (popular products: {popular})"),
         (

@@ -25,6 +25,7 @@ from emulators.shop.journey_files import read_orders
 from emulators.shop.live_day import RECALL_AT, Played, play, recall_of
 from emulators.shop.measures import percentile
 from emulators.shop.purging import purge
+from emulators.shop.replaying import replay_day
 from emulators.shop.screen import Screen
 from emulators.shop.sessions import Session, live_day
 from emulators.shop.settling import settle
@@ -106,6 +107,11 @@ def tell_all(stage: Stage, options: Options, screen: Screen, begun: float) -> re
             f"{decided.agreeing:,} of {decided.compared:,} pages showed the node that was logged for their event; "
             f"{decided.revised} decisions were revised after a late event"
         )
+        replayed = replay_day(stage, day)
+        screen.say(
+            f"replay made {replayed.same:,} of {replayed.decisions:,} decisions again from their events, bit for bit: "
+            f"{replayed.different} differ, {sum(replayed.excused.values())} are excused"
+        )
 
     screen.chapter(5, "One shopper's journey")
     customer, pseudonym, steps = journey(stage, shoppers, played)
@@ -133,6 +139,7 @@ def tell_all(stage: Stage, options: Options, screen: Screen, begun: float) -> re
         recall=recalled,
         followed=followed,
         decided=decided,
+        replayed=replayed,
         journey={"nodes": sorted({step.after for step in steps}), "decisions": len(steps)},
         erased=erased,
         purged=purged,

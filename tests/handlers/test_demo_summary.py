@@ -18,6 +18,8 @@ from emulators.shop.journey_data import Line, Order
 from emulators.shop.learning import Scored
 from emulators.shop.live_day import Played, Recall, sight_id
 from emulators.shop.purging import Purged
+from emulators.shop.replaying import Replayed, night_after, read
+from emulators.shop.replaying import check as check_replay
 from emulators.shop.sessions import Session, browse
 from emulators.shop.settling import Decided, Followed, check, compare, unsettled
 from emulators.shop.stage import DemoFailed
@@ -57,6 +59,7 @@ def results(recall: float | None = 0.25) -> report.Results:
         recall=Recall(recall, 300 if recall is not None else 0, 84, None if recall is None else 0.125),
         followed=Followed(1002, 1002, 1002, 1002, 1002, 0),
         decided=Decided(2, 0, 2, 2),
+        replayed=Replayed(2, 2, 0, {}, 0.4),
         journey={"nodes": ["arrival"], "decisions": 1},
         erased=Erased(RECEIPT, 3.2, {"bigtable:events": 46}, {}),
         purged=Purged(datetime(2027, 12, 22, tzinfo=UTC), {"clean": True}, 4.5, 10, 0, 990, 991),
@@ -117,6 +120,7 @@ def test_the_file_is_the_summary_and_people_see_the_same(tmp_path: Path) -> None
         "p95 400.0 ms",
         "0.250 over 300 orders",
         "70 applied",
+        "2 decisions: 2 the same bit for bit, 0 different, 0 excused, in 0.4 s",
     ):
         assert part in out.getvalue()
 
@@ -199,3 +203,19 @@ def test_only_a_late_event_unsettles_and_only_what_is_not_before_it() -> None:
     assert late.id in expected
     assert first.events[0].id not in expected or first.events[0].at >= late.at
     assert unsettled([[first, second]]) == expected | {sight_id(event) for event in expected}
+
+
+def test_a_decision_that_differs_fails_the_demo_and_so_does_a_replay_of_nothing() -> None:
+    day = {"retailer": "demo", "decisions": 3, "same": 2, "different": 1, "excused": {}}
+    report = {"days": [{**day, "differences": [{"event": "event-7", "differs": ["node_after"]}]}]}
+    with pytest.raises(DemoFailed, match=r"1 decisions are not .* the first is event-7 \(node_after\)"):
+        check_replay(read(report, "demo", 1.0), report)
+    report = {"days": [{**day, "different": 0, "differences": []}]}
+    assert check_replay(read(report, "demo", 1.0), report).same == 2
+    report = {"days": [{**day, "same": 0, "different": 0, "excused": {"erased": 3}, "differences": []}]}
+    with pytest.raises(DemoFailed, match="proves nothing"):
+        check_replay(read(report, "demo", 1.0), report)
+
+
+def test_the_replay_of_a_day_is_due_in_the_night_after_it() -> None:
+    assert night_after(LIVE, "Europe/Paris").astimezone(UTC) == datetime(2026, 11, 21, 1, 50, tzinfo=UTC)

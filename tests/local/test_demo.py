@@ -27,6 +27,8 @@ def test_the_story_holds_and_everything_is_stopped(tmp_path: Path) -> None:
     numbers = json.loads((tmp_path / "summary.json").read_text())
     events = numbers["events"]
     assert events["lost"] == 0 and events["sent"] == events["cooled"] > numbers["history"]["events"] > 0
+    assert numbers["replay"]["different"] == 0 and numbers["replay"]["excused"] == {}
+    assert numbers["replay"]["same"] == numbers["replay"]["decisions"] > 0
     assert numbers["erasure"]["residue"] == 0 and sum(numbers["erasure"]["found_before"].values()) > 0
     assert numbers["erasure"]["found_before"]["bigtable:arrivals"] > 0, (
         "the search sees the journal, which names shoppers"
