@@ -20,6 +20,7 @@ from layers.tree.journey import Standing, advance, in_order, stretch_start
 from layers.tree.parameters import ShopperParameters
 from layers.tree.state import Consent, Key
 from layers.tree.tree import Tree
+from layers.tree.withholding import read_version, without
 
 COMPARED = (
     "revision", "tree", "tree_version", "parameters_version", "node_before", "node_after", "reason", "shown",
@@ -111,13 +112,19 @@ def replay(logged: Iterable[Decision], kept: Kept, rules: Rules) -> list[Verdict
     """Args:
     logged: of one shopper, each event's newest revision.
     """
-    shopper = _Shopper(kept, rules)
+    logged = list(logged)
+    shopper = _Shopper(kept, rules, {decision.parameters_version for decision in logged} - {""})
     return [shopper.judge(decision) for decision in logged]
 
 
 class _Shopper:
-    def __init__(self, kept: Kept, rules: Rules) -> None:
+    def __init__(self, kept: Kept, rules: Rules, named: Iterable[str]) -> None:
         self._kept, self._rules = kept, rules
+        self._parameters = dict(kept.parameters)
+        for version in named:
+            scored, left_out = read_version(version)
+            if left_out and (parameters := without(kept.parameters.get(scored), left_out)) is not None:
+                self._parameters[version] = parameters
         self._ordered = in_order(kept.records)
         self._said = [record for record in (*kept.records, *kept.consents) if consent_of(record) is not None]
         self._keys = {key_of(record) for record in self._ordered}
@@ -130,7 +137,7 @@ class _Shopper:
         tree = rules.trees.get((logged.tree, logged.tree_version))
         if tree is None:
             return Verdict(logged, differs=("tree",))
-        if logged.parameters_version and logged.parameters_version not in self._kept.parameters:
+        if logged.parameters_version and logged.parameters_version not in self._parameters:
             return Verdict(logged, Excuse.PARAMETERS_GONE)
         key = (milliseconds(logged.at), logged.event_id)
         if key not in self._keys:
@@ -149,8 +156,8 @@ class _Shopper:
         """A decision without parameters was made without, or while the shopper refused: then only the node before it
         follows from the parameters of the events before."""
         if logged.parameters_version:
-            return [self._kept.parameters[logged.parameters_version]]
-        return [None, *self._kept.parameters.values()]
+            return [self._parameters[logged.parameters_version]]
+        return [None, *self._parameters.values()]
 
     def _standing(self, tree: Tree, parameters: ShopperParameters | None) -> Standing:
         return Standing(tree, parameters, self._rules.granted_by_default)

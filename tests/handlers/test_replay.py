@@ -18,6 +18,7 @@ from functions.replay.function import FUNCTION
 from functions.replay.handler import answer
 from functions.replay.room import Room
 from functions.replay.rules import Status
+from layers.campaigns.known import KnownCampaigns
 from layers.events.record import Record
 from layers.stores.bigquery.fake import FakeWarehouse
 from layers.stores.collections import TREES
@@ -74,7 +75,14 @@ class Night(Stores):
     async def happens(self, *records: Record) -> None:
         await self.store(*records)
         room = DecisioningRoom(
-            self.registry, self.hot, self.rows, self.documents, self.trees, self.topic, self.suppressions
+            self.registry,
+            self.hot,
+            self.rows,
+            self.documents,
+            self.trees,
+            self.topic,
+            self.suppressions,
+            KnownCampaigns(self.documents, lambda: self.clock),
         )
         assert (await decide(ask("POST", "/", pushed(*records)), room, NOW)).status_code == 204
 

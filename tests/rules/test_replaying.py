@@ -21,6 +21,7 @@ from layers.tree.journey import Standing, advance, in_order
 from layers.tree.parameters import ShopperParameters
 from layers.tree.reading import read_yaml
 from layers.tree.replaying import COMPARED, Excuse, Kept, Rules, Verdict, replay
+from layers.tree.withholding import without
 from tests.rules.journeys import PARAMETERS, START, record
 
 TREE = read_yaml((Path(__file__).parents[2] / "layers/tree/examples/grocery_basket.yaml").read_text())
@@ -160,6 +161,20 @@ def test_under_whatever_parameters_the_node_before_a_refusal_is_the_same() -> No
         logged = decided(records, parameters)
         assert logged[3].parameters_version == ""
         assert all(each.same for each in replay(logged, Kept(records, True, parameters=VERSIONS), RULES))
+
+
+def test_what_was_withheld_when_it_was_decided_is_taken_away_again() -> None:
+    shown = [record("PageViewed", 0), record("AddedToBasket", 1, product="other", price=44)]
+    left = without(PARAMETERS, {"favourites"})
+    assert left is not None and left.version == "2026-11-20~favourites"
+    refusal = record("ConsentChanged", 3, purposes={"personalisation": False})
+    logged = [*decided(shown), *decided([*shown, refusal], left)[1:]]
+    assert logged[1].parameters_version != logged[2].parameters_version and logged[3].parameters_version == ""
+    verdicts = replay(logged, Kept([*shown, refusal], True, parameters=VERSIONS), RULES)
+    assert all(each.same for each in verdicts)
+    claimed = msgspec.structs.replace(logged[1], parameters_version="2026-11-20~another")
+    assert "parameters_version" in judged(claimed, shown).differs
+    assert judged(logged[2], shown, parameters={}).excuse is Excuse.PARAMETERS_GONE
 
 
 DEMO = Retailer(id="demo", name="demo", write_key="w" * 16, read_key="r" * 16, origins=())
