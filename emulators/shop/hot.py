@@ -39,6 +39,27 @@ def shoppers_with_parameters(values: Settings, retailer_id: str) -> int:
     return _with_table(values, SHOPPERS, read)
 
 
+def record_lines(values: Settings, retailer_id: str) -> list[bytes]:
+    """All events of a retailer as they are stored, those brought along as history left out."""
+
+    async def read(wire: BigtableWire) -> list[bytes]:
+        rows = _rows(wire, f"{retailer_id}#".encode())
+        return [cell.value async for _, cells in rows for cell in cells[:1] if b'"channel":"history"' not in cell.value]
+
+    return _with_table(values, EVENTS, read)
+
+
+def parameters_by_shopper(values: Settings, retailer_id: str) -> list[tuple[str, bytes]]:
+    """(pseudonym, newest parameters as they are stored)."""
+
+    async def read(wire: BigtableWire) -> list[tuple[str, bytes]]:
+        rows = _rows(wire, f"{retailer_id}#".encode(), RowFilter(family_name_regex_filter=PARAMETERS))
+        newest = [(key, max(cells, key=lambda cell: cell.at_ms)) async for key, cells in rows]
+        return [(key.decode().rpartition("#")[2], cell.value) for key, cell in newest]
+
+    return _with_table(values, SHOPPERS, read)
+
+
 def rows_with(values: Settings, table: str, text: bytes) -> int:
     """Rows of a table, of all retailers, whose key or any cell holds `text`."""
 

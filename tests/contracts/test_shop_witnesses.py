@@ -21,7 +21,14 @@ from emulators.shop.audit import Audit
 from emulators.shop.bucket import upload
 from emulators.shop.cold import Cold
 from emulators.shop.documents import every_document, holds
-from emulators.shop.hot import census, rows_with, shoppers_with_parameters, stored_ids
+from emulators.shop.hot import (
+    census,
+    parameters_by_shopper,
+    record_lines,
+    rows_with,
+    shoppers_with_parameters,
+    stored_ids,
+)
 from layers.declarations.settings import Settings
 from layers.events.record import encode_record, milliseconds, row_key
 from layers.facts import FACTS
@@ -73,6 +80,8 @@ def test_hot_rows_are_counted_and_searched_as_they_lie(bigtable_settings: Settin
     run(write)
     assert stored_ids(bigtable_settings, retailer.id) == {"event-01", "event-02", "event-03"}
     assert shoppers_with_parameters(bigtable_settings, retailer.id) == 1
+    assert line(ANNE, "event-01") in record_lines(bigtable_settings, retailer.id)
+    assert parameters_by_shopper(bigtable_settings, retailer.id) == [(ANNE, b"{}")]
     mine = f"{retailer.id}#{ANNE}".encode()
     assert (rows_with(bigtable_settings, "events", mine), rows_with(bigtable_settings, "shoppers", mine)) == (2, 1)
     assert rows_with(bigtable_settings, "events", hidden) == 1, "a cell is searched as well as a key"
