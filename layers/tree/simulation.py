@@ -4,7 +4,7 @@ Replays what shoppers did, with the same fold as live: it says what this tree wo
 would have done then (that is what an experiment is for, `layers.experiments`). Does not own reading files (`sessions`)
 nor printing (`reckoning`).
 
-Costs, in the retailer's currency. An experience that gives something is counted once a journey:
+Costs, in the retailer's currency. What is given is counted once a journey, at the node that showed it first:
     at_most: everybody who is shown it takes it.
     expected: as scoring expected it of the campaign's offer behind it; nothing where none is.
     claimed: the journey's own order meets it: the product is in it, and the total reaches the threshold. A game's odds
@@ -52,9 +52,9 @@ class _Rule(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """What a journey was promised. `product`: empty for money off the basket."""
+    """One promise to a journey, wherever and however often it is shown. `product`: empty for money off the basket."""
 
-    where: tuple[str, str, str]
+    kind: str
     product: str
     threshold: float
     amount: float
@@ -118,7 +118,8 @@ class _Journey:
         self._nodes: set[str] = set()
         self._seen: set[tuple[str, str, str]] = set()
         self._now: set[tuple[str, str, str]] = set()
-        self._given: dict[_Given, None] = {}
+        self._given: dict[_Given, tuple[str, str, str]] = {}
+        self._claimed: set[_Given] = set()
 
     def goes_on(self, record: Record, decision: Decision) -> None:
         place = self._all.tree.places[decision.node_after]
@@ -151,22 +152,22 @@ class _Journey:
         offer = behind(one, self._offers)
         match one:
             case ShownPromotion():
-                given = _Given(where, one.product, one.threshold, one.generosity, True)
+                given = _Given("promotion", one.product, one.threshold, one.generosity, True)
             case ShownGame():
-                given = _Given(where, "", 0.0, one.prize, False)
+                given = _Given(f"game {one.name}", "", 0.0, one.prize, False)
             case ShownTension() if offer is not None:
-                given = _Given(where, "", one.threshold, offer.generosity, True)
+                given = _Given("tension", "", one.threshold, offer.generosity, True)
             case _:
                 return
         if given not in self._given:
-            self._given[given] = None
+            self._given[given] = where
             often.at_most += given.amount
             often.expected += offer.expected_cost if offer is not None else 0.0
 
     def _claims(self, order: OrderPaid) -> None:
         products = {line.product for line in order.lines}
-        for given in self._given:
+        for given, where in self._given.items():
             bought = not given.product or given.product in products
-            if given.claimable and bought and order.total >= given.threshold:
-                self._all.shown[given.where].claimed += given.amount
-        self._given.clear()
+            if given.claimable and bought and order.total >= given.threshold and given not in self._claimed:
+                self._claimed.add(given)
+                self._all.shown[where].claimed += given.amount

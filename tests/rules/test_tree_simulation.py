@@ -62,6 +62,14 @@ def test_an_offer_costs_once_a_journey_what_its_order_claims(order: Record, clai
     assert (again.journeys, again.shoppers, again.nodes["favourite_offer"].journeys) == (2, 1, 2)
 
 
+def test_an_offer_shown_at_two_nodes_is_one_promise() -> None:
+    at_another = record("AddedToBasket", 1, product="usual2", quantity=1, price=15)
+    simulation = simulated(near(0), at_another, paid(3, "usual3"), paid(4, "usual3"))
+    assert simulation.shown[("reward_reached", "promotion", "basket")].journeys == 1
+    assert cost(simulation, PROMOTED) == (1.0, 0.2, 1.0)
+    assert cost(simulation, ("reward_reached", "promotion", "basket")) == (0.0, 0.0, 0.0)
+
+
 def test_an_order_claims_nothing_that_its_own_page_shows_first() -> None:
     simulation = simulated(near(0), paid(1, "usual1"))
     game = ("big_order_game", "game", "confirmation")
