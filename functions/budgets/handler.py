@@ -1,0 +1,102 @@
+"""The shell of budgets: a Scheduler run in, what each budget has left out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import functions_framework.aio
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from functions.budgets.room import Room, make
+from functions.budgets.rules import has_room
+from layers.campaigns.budgets import paid_from
+from layers.campaigns.published import campaigns_of, rules_of
+from layers.campaigns.withheld import Why, reasons_in, show_again
+from layers.ledger.books import Books
+from layers.ledger.healing import Healed, heal
+from layers.ledger.ledger import Ledger
+from layers.ledger.model import Budget
+from layers.retailers import Retailer
+from layers.shell.answers import Problem, json_answer
+from layers.shell.lazily import Lazily
+from layers.shell.log import failure, log
+from layers.shell.schedule import InvalidSchedule, scheduled_time
+from layers.stores.collections import BUDGETS, WITHHELD
+
+room = Lazily(make)
+
+
+@functions_framework.aio.http
+async def budgets(request: Request) -> Response:
+    """A Cloud Scheduler run."""
+    try:
+        return await answer(request, await room(), datetime.now(UTC))
+    except Exception as error:
+        failure("the budgets could not be looked at", error)
+        return Problem(503, "try-again", "The run did not start", "Something failed; run the job again.").answer()
+
+
+async def answer(request: Request, room: Room, now: datetime) -> Response:
+    """Every path to an answer; 503 when a budget is not in order. A run again does no harm.
+
+    Args:
+        now: the real now, for a call that brings no scheduled time.
+    """
+    try:
+        scheduled = scheduled_time(request.headers, now)
+    except InvalidSchedule as error:
+        return Problem(400, "invalid-schedule", "The run has no clock", str(error)).answer()
+    told, broken = [], 0
+    for retailer in room.registry:
+        try:
+            found, bad = await _look(room, retailer, scheduled)
+            broken += bad
+            told.append({"retailer": retailer.id, "budgets": found})
+        except Exception as error:
+            # One retailer's trouble must not cost the others their run.
+            failure("a retailer's budgets could not be looked at", error)
+            log("ERROR", "a budget could not be put in order", retailer=retailer.id, budget="")
+            broken += 1
+    if not broken:
+        log("INFO", "all budgets are in order", retailers=len(told))
+    return json_answer({"at": scheduled, "retailers": told, "broken": broken}, status=503 if broken else 200)
+
+
+async def _look(room: Room, retailer: Retailer, now: datetime) -> tuple[list[Healed], int]:
+    books = Books(room.documents)
+    ledger = Ledger(books, lambda: now)
+    healed, broken = [], 0
+    for document in await room.documents.find(BUDGETS, retailer=retailer.id):
+        try:
+            done = await heal(books, ledger, msgspec.convert(document.data, Budget), now)
+        except Exception as error:
+            failure("a budget could not be put in order; the others are", error)
+            log("ERROR", "a budget could not be put in order", retailer=retailer.id, budget=document.data["budget"])
+            broken += 1
+            continue
+        healed.append(done)
+        log(
+            "INFO", "a budget was put in order", retailer=retailer.id, budget=done.balance.budget,
+            limit=done.balance.limit, spent=done.balance.spent, held=done.balance.held, free=done.balance.free,
+            expired=done.expired, unfinished=done.unfinished, strays=done.strays,
+        )  # fmt: skip
+    await _show_again(room, retailer, {one.balance.budget: one for one in healed}, now)
+    return healed, broken
+
+
+async def _show_again(room: Room, retailer: Retailer, healed: dict[str, Healed], now: datetime) -> None:
+    document = await room.documents.get(WITHHELD, retailer.id)
+    exhausted = [
+        name for name, why in reasons_in(document.data if document else None).items() if Why.EXHAUSTED.value in why
+    ]
+    if not exhausted:
+        return
+    rules = await rules_of(room.documents, retailer)
+    balances = {name: one.balance for name, one in healed.items()}
+    for one in await campaigns_of(room.documents, retailer.id):
+        name = one.campaign.campaign
+        if name in exhausted and has_room(one.campaign, paid_from(one.campaign, rules, now), balances):
+            await show_again(room.documents, retailer.id, name, (Why.EXHAUSTED,), now)
+            log("INFO", "a campaign has room again", retailer=retailer.id, campaign=name)

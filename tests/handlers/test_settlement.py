@@ -1,0 +1,227 @@
+"""Promises settle on what was delivered: whatever comes first, twice or late, the same is paid, and never more."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.responses import Response
+
+from functions.settlement.handler import answer
+from functions.settlement.room import Room
+from layers.events.record import Record
+from layers.ledger.healing import balance, heal
+from layers.ledger.ledger import Wish
+from layers.promises.keeping import Purse, read_promises, write_down
+from layers.promises.model import HELD_FOR, Fate, Promise
+from layers.promises.rules import Wanted
+from layers.promises.settling import settled
+from layers.stores.collections import QUARANTINE
+from tests.handlers.asking import ask
+from tests.handlers.visiting import NOW, OTHER, SHOPPER, Stores, pushed, seen
+
+LINES: list[dict[str, Any]] = [{"product": "coffee", "paid": 4.0, "discount": 1.0}, {"product": "milk", "paid": 26.0}]
+SHOWN = seen("PageViewed", 0).event.at
+
+
+def paid(minutes: float = 10, order: str = "o1", lines: list[dict[str, Any]] | None = None, **more: Any) -> Record:
+    held: list[dict[str, Any]] = LINES if lines is None else lines
+    total = sum(line["paid"] for line in held)
+    return seen("OrderPaid", minutes, order=order, total=total, lines=held, id=f"paid-{order}-{minutes}", **more)
+
+
+def said(status: str, minutes: float = 60, order: str = "o1") -> Record:
+    return seen("OrderStatusUpdated", minutes, order=order, status=status, id=f"{status}-{order}-{minutes}")
+
+
+def promise(**changes: Any) -> Promise:
+    fields: dict[str, Any] = {
+        "key": "a" * 32, "campaign": "winter_coffee", "offer": "money_1.5", "kind": "promotion", "product": "coffee",
+        "cents": 150, "threshold": 2000, "money": ("coffee.cents",), "at": SHOWN, "until": SHOWN + HELD_FOR,
+    }  # fmt: skip
+    return Promise(**{**fields, **changes})
+
+
+TENSION = {"kind": "tension", "product": "", "cents": 300, "threshold": 3000}
+SMALL = [{"product": "coffee", "paid": 4.0}, {"product": "milk", "paid": 10.0}]
+NO_COFFEE = [{"product": "milk", "paid": 30.0}]
+CHEAP = [{"product": "coffee", "paid": 1.2}, {"product": "milk", "paid": 26.0}]
+
+CASES: dict[str, tuple[dict[str, Any], list[Record], Fate, int]] = {
+    "nothing was ordered": ({}, [], Fate.OPEN, 0),
+    "paid": ({}, [paid()], Fate.ORDERED, 0),
+    "on its way": ({}, [paid(), said("shipped")], Fate.ORDERED, 0),
+    "delivered": ({}, [paid(), said("delivered")], Fate.EARNED, 150),
+    "cancelled": ({}, [paid(), said("cancelled")], Fate.NOT_EARNED, 0),
+    "delivered, then refunded": ({}, [paid(), said("delivered"), said("refunded", 90)], Fate.NOT_EARNED, 0),
+    "below the threshold": ({}, [paid(lines=SMALL), said("delivered")], Fate.OPEN, 0),
+    "another product": ({}, [paid(lines=NO_COFFEE), said("delivered")], Fate.OPEN, 0),
+    "cheaper than what it gives": ({}, [paid(lines=CHEAP), said("delivered")], Fate.EARNED, 120),
+    "substituted afterwards": ({}, [paid(), paid(20, lines=NO_COFFEE), said("delivered")], Fate.OPEN, 0),
+    "the second order has it": (
+        {},
+        [paid(lines=NO_COFFEE), paid(20, "o2"), said("delivered", 60, "o2")],
+        Fate.EARNED,
+        150,
+    ),
+    "of another order": ({}, [paid(), said("delivered", 60, "o2")], Fate.ORDERED, 0),
+    "paid before it was shown": ({"at": SHOWN + timedelta(hours=1)}, [paid(), said("delivered")], Fate.OPEN, 0),
+    "paid when it had run out": ({"until": SHOWN + timedelta(minutes=5)}, [paid(), said("delivered")], Fate.OPEN, 0),
+    "off the basket": (TENSION, [paid(), said("delivered")], Fate.EARNED, 300),
+    "taken, then without the product": (
+        {"order": "o1", "fate": Fate.ORDERED},
+        [paid(), paid(20, lines=NO_COFFEE), said("delivered")],
+        Fate.NOT_EARNED,
+        0,
+    ),
+    "taken, then below the threshold": (
+        {**TENSION, "order": "o1", "fate": Fate.ORDERED},
+        [paid(), paid(20, lines=SMALL), said("delivered")],
+        Fate.NOT_EARNED,
+        0,
+    ),
+    "earned, then refunded": (
+        {"order": "o1", "fate": Fate.EARNED, "earned": 150},
+        [paid(), said("delivered"), said("refunded", 90)],
+        Fate.RETURNED,
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_example_of_each_case(case: str) -> None:
+    changes, records, fate, earned = CASES[case]
+    before = promise(**changes)
+    after = (settled([before], records) or [before])[0]
+    assert (after.fate, after.earned) == (fate, earned)
+    assert settled([after], records) == []
+
+
+@given(st.data())
+def test_the_order_of_arrival_changes_nothing_and_no_more_than_promised_is_earned(data: st.DataObject) -> None:
+    pool = [paid(), paid(20, lines=CHEAP), paid(30, "o2"), *(said(s, 60 + n) for n, s in enumerate(
+        ("delivered", "cancelled", "refunded", "shipped")))]  # fmt: skip
+    records = data.draw(st.lists(st.sampled_from(pool), unique_by=lambda record: record.event.id))
+    held = [promise(), promise(key="b" * 32, **TENSION)]
+    found = settled(held, records)
+    assert found == settled(held, data.draw(st.permutations(records)) + records)
+    assert all(0 <= one.earned <= one.cents for one in found)
+
+
+class Stack(Stores):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.purse = Purse.over(self.documents, lambda: self.now)
+
+    async def holds(self, one: Promise | None = None, shopper: str = SHOPPER) -> Promise:
+        one = one or promise()
+        for name, units in (("coffee.cents", 1000), ("coffee.count", 9)):
+            await self.purse.books.open("demo", name, units, 2)
+        wishes = [Wish("coffee.cents", one.cents), Wish("coffee.count", 1)]
+        await self.purse.ledger.reserve("demo", one.key, wishes, one.until)
+        await write_down(self.purse, "demo", shopper, Wanted(one, ()), NOW)
+        return one
+
+    async def take(self, *records: Record, retailer: str = "demo") -> Response:
+        room = Room(self.registry, self.hot, self.documents, self.purse, self.suppressions)
+        return await answer(ask("POST", "/", pushed(*records, retailer=retailer)), room, self.now)
+
+    async def spent_held_free(self, name: str = "coffee.cents") -> tuple[int, int, int]:
+        budget = await self.purse.books.budget("demo", name)
+        assert budget is not None
+        found = await balance(self.purse.books, budget.value)
+        return found.spent, found.held, found.free
+
+    async def fates(self) -> list[Fate]:
+        _, promises = await read_promises(self.documents, "demo", SHOPPER)
+        assert promises is not None
+        return [one.fate for one in promises.promises]
+
+
+async def test_paid_delivered_refunded_moves_the_money_there_and_back() -> None:
+    stack = Stack()
+    await stack.holds()
+    for record, fate, money, count in (
+        (paid(lines=CHEAP), Fate.ORDERED, (0, 150, 850), (0, 1, 8)),
+        (said("delivered"), Fate.EARNED, (120, 0, 880), (1, 0, 8)),
+        (said("refunded", 90), Fate.RETURNED, (0, 0, 1000), (0, 0, 9)),
+    ):
+        await stack.store(record)
+        for _ in range(2):
+            assert (await stack.take(record)).status_code == 204
+        assert await stack.fates() == [fate]
+        assert (await stack.spent_held_free(), await stack.spent_held_free("coffee.count")) == (money, count)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_messages_in_any_order_end_the_same(order: tuple[int, ...]) -> None:
+    stack, records = Stack(), [paid(), said("delivered"), said("refunded", 90)]
+    await stack.holds()
+    for number in order:
+        await stack.store(records[number])
+        await stack.take(records[number])
+    assert await stack.spent_held_free() == (0, 0, 1000)
+    assert (await stack.fates())[0] in (Fate.RETURNED, Fate.NOT_EARNED)
+
+
+async def test_a_kill_between_the_ledger_and_the_document_is_mended() -> None:
+    stack = Stack()
+    one = await stack.holds()
+    await stack.store(paid(), said("delivered"))
+    await stack.purse.ledger.commit("demo", one.key, {"coffee.cents": 150})
+    await stack.take(said("delivered"))
+    assert await stack.fates() == [Fate.EARNED] and await stack.spent_held_free() == (150, 0, 850)
+
+
+async def test_two_deliveries_at_once_pay_once() -> None:
+    stack = Stack()
+    await stack.holds()
+    await stack.store(paid(), said("delivered"))
+    await asyncio.gather(*(stack.take(record) for record in (paid(), said("delivered"), paid())))
+    assert await stack.fates() == [Fate.EARNED] and await stack.spent_held_free() == (150, 0, 850)
+
+
+async def test_what_is_delivered_after_the_reservation_ran_out_lapses(capsys: pytest.CaptureFixture[str]) -> None:
+    stack = Stack()
+    one = await stack.holds()
+    stack.now = one.until + timedelta(seconds=1)
+    budget = await stack.purse.books.budget("demo", "coffee.cents")
+    assert budget is not None
+    assert (await heal(stack.purse.books, stack.purse.ledger, budget.value, stack.now)).expired == 1
+    await stack.store(paid(), said("delivered"))
+    await stack.take(paid())
+    assert await stack.fates() == [Fate.LAPSED] and await stack.spent_held_free() == (0, 0, 1000)
+    said_so = capsys.readouterr()
+    assert "lapsed" in said_so.out + said_so.err and SHOPPER not in said_so.out + said_so.err
+
+
+async def test_what_concerns_nobody_reads_nothing() -> None:
+    stack = Stack()
+    stack.hot.down = True
+    await stack.take(
+        seen("PageViewed", 1), said("shipped"), paid(channel="history"), seen("OrderPaid", 3, shopper=OTHER)
+    )
+
+
+async def test_orders_from_before_an_erasure_earn_nothing() -> None:
+    stack = Stack()
+    await stack.holds()
+    await stack.store(paid(), said("delivered"))
+    stack.suppressions.suppress("demo", SHOPPER, NOW)
+    await stack.take(paid())
+    assert await stack.fates() == [Fate.OPEN]
+
+
+async def test_a_message_of_no_retailer_is_set_aside() -> None:
+    stack = Stack()
+    assert (await stack.take(paid(), retailer="none")).status_code == 204
+    assert len(await stack.documents.find(QUARANTINE)) == 1
+    room = Room(stack.registry, stack.hot, stack.documents, stack.purse, stack.suppressions)
+    assert (await answer(ask("POST", "/", b"{"), room, datetime(2026, 11, 22, tzinfo=UTC))).status_code == 400
