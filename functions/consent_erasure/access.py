@@ -37,6 +37,7 @@ from layers.promises.model import promises_id
 from layers.promises.model import read as read_promises
 from layers.retailers import Retailer
 from layers.shell.log import failure
+from layers.stores.apart import DATABASE
 from layers.stores.bigquery.port import Parameter
 from layers.stores.collections import COLLECTIONS, PROMISES, SUPPRESSIONS, Collection
 from layers.stores.firestore.port import Document
@@ -165,6 +166,8 @@ def _records(room: Room, told: Told, subject: Subject) -> AsyncIterator[list[Rec
         return _suppression(subject)
     if told.collection == PROMISES:
         return _promises(room, subject)
+    if told.collection is not None and told.collection.database == DATABASE:
+        return _apart(room, told, subject)
     if told.collection is not None:
         return _proofs(room, told.collection, subject)
     raise NoReader(
@@ -296,6 +299,21 @@ def _row_told(row: Mapping[str, Any], table: Table, retailer: Retailer) -> Recor
     told = decision_told(row) if table == DECISIONS else dict(row)
     told["kept_until"] = row_kept_until(retailer, table, row)
     return {name: value for name, value in told.items() if value is not None}
+
+
+async def _apart(room: Room, told: Told, subject: Subject) -> AsyncIterator[list[Record]]:
+    """Through the function that may read it."""
+    collection, retailer = told.collection, subject.retailer
+    assert collection is not None
+    whose = digest(retailer.id, subject.shopper)
+    records: list[Record] = []
+    for data in await room.apart.told(collection, retailer.id, whose):
+        at: datetime = data[collection.dated]
+        if subject.holds(at):
+            record = {name: data[name] for name in told.fields if name in data}
+            until = at + timedelta(days=collection.delay_days(retailer))
+            records.append({**record, collection.dated: text_of(at), "kept_until": text_of(until)})
+    yield records
 
 
 async def _suppression(subject: Subject) -> AsyncIterator[list[Record]]:

@@ -14,11 +14,11 @@ from typing import NamedTuple, Protocol
 from functions.consent_erasure.room import Room
 from functions.consent_erasure.rules import Kind, Step, binding, count_sql, delete_sql
 from layers.facts import Table
-from layers.privacy.suppression import last_erased, suppression_id
+from layers.privacy.suppression import digest, last_erased, suppression_id
 from layers.promises.model import promises_id
 from layers.retailers import Retailer
 from layers.stores.bigtable.port import ShopperRow
-from layers.stores.collections import ERASURES, PROMISES, RECEIPTS, SUPPRESSIONS, Collection
+from layers.stores.collections import CONTACTS, ERASURES, PLAYERS, PROMISES, RECEIPTS, SUPPRESSIONS, Collection
 from layers.stores.dead_letters import Erased
 from layers.stores.suppressions import NOTED
 
@@ -73,6 +73,10 @@ def eraser(step: Step, room: Room, erasure: Erasure) -> Eraser:
             return _Facts(room, erasure, step.table)
         case Kind.DEAD_LETTERS:
             return _DeadLetters(room, erasure)
+        case Kind.PLAYERS:
+            return _Apart(room, erasure, PLAYERS)
+        case Kind.CONTACTS:
+            return _Apart(room, erasure, CONTACTS)
         case Kind.REQUEST:
             return _Told(room, erasure, ERASURES)
         case Kind.RECEIPT:
@@ -243,6 +247,24 @@ class _DeadLetters:
         whose, shoppers = self.erasure.retailer.id, frozenset(self.erasure.shoppers)
         until = last_erased(self.erasure.since)
         return lambda retailer, shopper: until if retailer == whose and shopper in shoppers else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Apart:
+    """Through the function that may; it is told digests, since no pseudonym is known where addresses are."""
+
+    room: Room
+    erasure: Erasure
+    collection: Collection
+
+    def _digests(self) -> list[str]:
+        return [digest(self.erasure.retailer.id, shopper) for shopper in self.erasure.shoppers]
+
+    async def count(self) -> Did:
+        return Did(await self.room.apart.count(self.collection, self.erasure.retailer.id, self._digests()))
+
+    async def erase(self) -> Did:
+        return Did(await self.room.apart.erase(self.collection, self.erasure.retailer.id, self._digests()))
 
 
 @dataclass(frozen=True, slots=True)

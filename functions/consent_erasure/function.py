@@ -2,6 +2,7 @@
 
 from layers.declarations import (
     Access,
+    Calls,
     Dataset,
     DeadLetters,
     Documents,
@@ -44,6 +45,7 @@ FUNCTION = Function(
         DeadLetters(),
         RetailerSecret(SecretKind.PSEUDONYM_KEY),
         SigningKey(RECEIPTS),
+        Calls("rewards"),
     ),
     scale=Scale(max_instances=5, concurrency=4, memory="1Gi", timeout_s=1800),
     bases=(LegalBasis.OBLIGATION,),

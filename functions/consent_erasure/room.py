@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from functions.consent_erasure.function import RECEIPTS
 from functions.consent_erasure.rules import Step, others, steps
+from layers.calling import PrivateService
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.facts import EVERYWHERE
 from layers.privacy.keyring import KeyRing
 from layers.retailers import Registry
 from layers.signing.port import Signer
+from layers.stores.apart import Apart, CalledApart
 from layers.stores.bigquery.port import Warehouse
 from layers.stores.bigtable.port import Arrivals, HotEvents, ShopperRows
 from layers.stores.collections import COLLECTIONS
@@ -28,7 +30,9 @@ from layers.stores.tables import hot_tables
 class Room:
     """Attributes:
     keys: each retailer's pseudonym keys, by id. steps: in the order in which they run. topic: of events, for
-        objections. signer: of receipts. pause: waits for so many seconds. settled_s: so long after the suppressions
+        objections. signer: of receipts.
+        apart: the database that this account may not read.
+        pause: waits for so many seconds. settled_s: so long after the suppressions
         were written, nothing that an entrance had let in before is still on its way to a store.
     """
 
@@ -43,6 +47,7 @@ class Room:
     topic: Publisher
     dead_letters: DeadLetterSweep
     signer: Signer
+    apart: Apart
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     settled_s: float = HEARD_WITHIN_S + LONGEST_REQUEST_S
 
@@ -84,5 +89,6 @@ async def make() -> Room:
         PubsubPublisher.of(values, "shopper-events"),
         DeadLetterSweep(PubsubDeadLetters.of(values), documents, registry.by_id),
         signer(values, RECEIPTS),
+        CalledApart(PrivateService.of(values, "rewards", "consent_erasure")),
         settled_s=HEARD_WITHIN_S + float(values.optional(settings.LONGEST_REQUEST) or LONGEST_REQUEST_S),
     )

@@ -24,7 +24,7 @@ from layers.events.envelope import CustomerId
 from layers.events.refusal import UNREADABLE, describe, fields_of
 from layers.facts import Table
 from layers.privacy.suppression import digest, digest_prefix, digest_sql
-from layers.stores.collections import ERASURES, PROMISES, RECEIPTS, SUPPRESSIONS, Collection
+from layers.stores.collections import CONTACTS, ERASURES, PLAYERS, PROMISES, RECEIPTS, SUPPRESSIONS, Collection
 from layers.stores.tables import ARRIVALS, EVENTS, SHOPPERS, HotTableSpec
 
 ID = re.compile(r"^[0-9a-f]{32}$")
@@ -107,6 +107,8 @@ class Kind(StrEnum):
     PROMISES = "promises"
     FACTS = "facts"
     DEAD_LETTERS = "dead letters"
+    PLAYERS = "players"
+    CONTACTS = "contacts"
     REQUEST = "request"
     RECEIPT = "receipt"
 
@@ -134,7 +136,15 @@ class NoStep(LookupError):
 
 
 _HOT = {EVENTS: Kind.EVENTS, ARRIVALS: Kind.ARRIVALS, SHOPPERS: Kind.SHOPPER_ROWS}
-_DOCUMENTS = {SUPPRESSIONS: Kind.SUPPRESS, ERASURES: Kind.REQUEST, RECEIPTS: Kind.RECEIPT, PROMISES: Kind.PROMISES}
+# Players before contacts: who plays no more leaves no address.
+_DOCUMENTS = {
+    SUPPRESSIONS: Kind.SUPPRESS,
+    PLAYERS: Kind.PLAYERS,
+    CONTACTS: Kind.CONTACTS,
+    ERASURES: Kind.REQUEST,
+    RECEIPTS: Kind.RECEIPT,
+    PROMISES: Kind.PROMISES,
+}
 _ORDER = list(Kind)
 
 

@@ -19,6 +19,7 @@ from layers.facts import DECISIONS, ColumnType, Table, moment_sql
 from layers.privacy.suppression import digest_sql
 from layers.retailers import Retailer, RetentionClass
 from layers.retailers.reasons import REASONS
+from layers.stores.apart import DATABASE
 from layers.stores.collections import Collection
 from layers.stores.tables import ARRIVALS, EVENTS, JOURNAL_DAYS, SHOPPERS, HotTableSpec
 from layers.stores.topics import DEAD_LETTER_DAYS, KEPT_DAYS
@@ -259,6 +260,38 @@ _DOCUMENTS = {
 }
 """By name, of the default database."""
 
+_APART = {
+    "players": Told(
+        "firestore:players",
+        "The orders with which this shopper plays games for the value of the basket.",
+        {
+            "game": "Which game.",
+            "at": "When the newest of these orders was paid.",
+            "orders": "The orders' numbers, by the code under which each ticket is published.",
+            **_KEPT,
+        },
+        "To let this shopper play, as often as the rules allow.",
+        "The paid orders.",
+        retention=RetentionClass.REWARDS,
+    ),
+    "contacts": Told(
+        "firestore:contacts",
+        "The address that this shopper left to receive a prize.",
+        {
+            "game": "Which game.",
+            "entry": "The code under which the ticket is published.",
+            "order": "The order that won.",
+            "email": "The address.",
+            "given": "When it was left.",
+            **_KEPT,
+        },
+        "To send the prize.",
+        "This shopper, on the page that the prize's link leads to.",
+        retention=RetentionClass.REWARDS,
+    ),
+}
+"""By name, of the database that is kept apart."""
+
 
 def stores(hot: Iterable[HotTableSpec], tables: Iterable[Table], collections: Iterable[Collection]) -> list[Told]:
     """One for each declared store that may hold a shopper.
@@ -270,7 +303,7 @@ def stores(hot: Iterable[HotTableSpec], tables: Iterable[Table], collections: It
     found += [_facts(table) for table in tables if table.holds_shoppers]
     for one in collections:
         if one.holds_shoppers:
-            known = _DOCUMENTS if one.database == "(default)" else {}
+            known = _DOCUMENTS if one.database == "(default)" else _APART if one.database == DATABASE else {}
             what = f"Firestore collection {one.name} of {one.database}"
             found.append(replace(_of(known, one.name, what), collection=one))
     return found

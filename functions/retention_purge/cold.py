@@ -6,10 +6,12 @@ import asyncio
 from datetime import datetime
 
 from functions.retention_purge.room import Room
-from functions.retention_purge.rules import Part, count_sql, delete_sql, has_ended, kept_sql, text_of
+from functions.retention_purge.rules import Part, count_sql, delete_sql, kept_sql, text_of
 from layers.facts import Table
 from layers.retailers import Retailer
+from layers.stores.apart import DATABASE
 from layers.stores.collections import Collection
+from layers.stores.ending import purge
 
 
 async def purge_table(room: Room, retailer: Retailer, table: Table, cutoff: datetime, dry_run: bool) -> Part:
@@ -33,22 +35,9 @@ def _purge_table(room: Room, retailer: Retailer, table: Table, cutoff: datetime,
 
 
 async def purge_collection(room: Room, collection: Collection, now: datetime, dry_run: bool) -> Part:
-    """Each document on its own."""
-    removed = kept = undated = 0
-    for document in await room.documents.find(collection):
-        ended = has_ended(collection, document.data, room.registry.by_id.get(document.data.get("retailer", "")), now)
-        if ended:
-            removed += 1
-            if not dry_run:
-                await room.documents.delete(collection, document.id)
-        else:
-            kept += 1
-            undated += ended is None
-    expired = removed if dry_run else await _expired(room, collection, now)
-    return Part(f"firestore:{collection.name}", removed, kept, expired, undated=undated)
-
-
-async def _expired(room: Room, collection: Collection, now: datetime) -> int:
-    found = await room.documents.find(collection)
-    registry = room.registry.by_id
-    return sum(has_ended(collection, d.data, registry.get(d.data.get("retailer", "")), now) is True for d in found)
+    """Of a database that this account may not use, through the function that may."""
+    if collection.database == DATABASE:
+        ended = await room.apart.purge(collection, now, dry_run)
+    else:
+        ended = await purge(room.documents, collection, room.registry.by_id, now, dry_run)
+    return Part(f"firestore:{collection.name}", ended.removed, ended.kept, ended.expired, undated=ended.undated)

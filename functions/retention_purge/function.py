@@ -3,6 +3,7 @@
 from layers.declarations import (
     Access,
     Alarm,
+    Calls,
     Dataset,
     DeadLetters,
     Documents,
@@ -26,6 +27,7 @@ FUNCTION = Function(
         Dataset(Access.WRITE),
         DeadLetters(),
         Documents(Access.WRITE),
+        Calls("rewards"),
     ),
     scale=Scale(max_instances=1, memory="1Gi", timeout_s=1800),
     measures=(

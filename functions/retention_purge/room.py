@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from functions.retention_purge.rules import BATCH, retired_delays
+from layers.calling import PrivateService
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.retailers import Registry, RetentionClass
+from layers.stores.apart import Apart, CalledApart
 from layers.stores.bigquery.port import Warehouse
 from layers.stores.bigtable.port import Arrivals, HotEvents, ShopperRows
 from layers.stores.dead_letters import DeadLetterSweep
@@ -18,7 +20,8 @@ from layers.stores.firestore.port import Documents
 @dataclass(frozen=True, slots=True)
 class Room:
     """Attributes:
-    batch: rows deleted with one call. retired: days of former contracts by class, whose families still hold events.
+    apart: the database that this account may not read.
+        batch: rows deleted with one call. retired: days of former contracts by class, whose families still hold events.
     """
 
     registry: Registry
@@ -28,6 +31,7 @@ class Room:
     shopper_rows: ShopperRows
     warehouse: Warehouse
     dead_letters: DeadLetterSweep
+    apart: Apart
     batch: int = BATCH
     retired: Mapping[RetentionClass, Sequence[int]] = field(default_factory=dict)
 
@@ -53,5 +57,6 @@ async def make() -> Room:
         BigtableShopperRows.of(values),
         BigQueryWarehouse.of(values),
         DeadLetterSweep(PubsubDeadLetters.of(values), documents, registry.by_id),
+        CalledApart(PrivateService.of(values, "rewards", "retention_purge")),
         retired=retired_delays(values[settings.RETIRED_DELAYS]),
     )

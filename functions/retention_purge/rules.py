@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 
 from layers.facts import Table, moment_sql
 from layers.retailers import Retailer, RetentionClass, family
-from layers.stores.collections import Collection
+from layers.stores.ending import whole
 from layers.stores.tables import ARRIVALS, EVENT_CLASSES, EVENTS, JOURNAL_DAYS, SHOPPERS, HotTableSpec
 
 BATCH = 1000
@@ -55,11 +54,7 @@ def cutoff(retailer: Retailer, retention: RetentionClass, now: datetime) -> date
     """What happened before this moment must go; the moment itself may stay, as the readers say too. In whole
     milliseconds, since no store of events keeps a finer time.
     """
-    return _whole(now - timedelta(days=retailer.contract.days(retention)))
-
-
-def _whole(moment: datetime) -> datetime:
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return whole(now - timedelta(days=retailer.contract.days(retention)))
 
 
 _RETIRED = msgspec.json.Decoder(dict[RetentionClass, tuple[int, ...]])
@@ -136,7 +131,7 @@ def inactive_since(retailer: Retailer, retention: RetentionClass, now: datetime)
     """
     if retention is RetentionClass.CONSENT or retailer.contract.days(retention) <= INACTIVE_DAYS:
         return None
-    return _whole(now - timedelta(days=INACTIVE_DAYS))
+    return whole(now - timedelta(days=INACTIVE_DAYS))
 
 
 def inactive_sql(verb: str, dataset: str, table: Table, tables: Iterable[Table]) -> str:
@@ -166,18 +161,6 @@ def delete_sql(dataset: str, table: Table) -> str:
 
 def kept_sql(dataset: str, table: Table) -> str:
     return f"SELECT COUNT(*) AS kept, MIN({moment_sql(table)}) AS oldest FROM `{dataset}.{table.stored_as}`"
-
-
-def has_ended(collection: Collection, data: Mapping[str, Any], retailer: Retailer | None, now: datetime) -> bool | None:
-    """Whether a document's delay is over; None where nobody can say: it has no date, or a retailer that is not known
-    here.
-    """
-    since = data.get(collection.dated)
-    if not isinstance(since, datetime):
-        return None
-    if not collection.contract:
-        return since < now - timedelta(days=collection.days)
-    return None if retailer is None else since < _whole(now - timedelta(days=collection.delay_days(retailer)))
 
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True):

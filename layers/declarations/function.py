@@ -27,6 +27,7 @@ class SecretKind(StrEnum):
 
     PSEUDONYM_KEY = "pseudonym-key"
     SIGNING_KEY = "signing-key"
+    GAME_KEY = "game-key"
 
 
 @dataclass(frozen=True, slots=True)

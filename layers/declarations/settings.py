@@ -76,6 +76,11 @@ def url(function: str) -> str:
     return f"GONDOLA_URL_{_upper(function)}"
 
 
+def account(function: str, project: str) -> str:
+    """The e-mail of the service account that a function runs as; whoever is called knows its caller by it."""
+    return f"run-{function.replace('_', '-')}@{project}.iam.gserviceaccount.com"
+
+
 def retailer(retailer_id: str) -> str:
     return f"{RETAILER_PREFIX}{_upper(retailer_id)}"
 

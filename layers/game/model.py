@@ -72,7 +72,7 @@ class GameRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     tickets_per_shopper: Annotated[int, Meta(ge=1, le=1000)]
     beacon: Beacon
     epoch_s: Annotated[int, Meta(ge=60, le=86_400)] = 3600
-    seal_s: Annotated[int, Meta(ge=60, le=86_400)] = 600
+    seal_s: Annotated[int, Meta(ge=1, le=86_400)] = 600
     terms: dict[Annotated[str, Meta(pattern=r"^[a-z]{2}$")], Annotated[str, Meta(min_length=1, max_length=20_000)]]
 
     def tier_of(self, basket_cents: int) -> Tier | None:

@@ -267,6 +267,79 @@ PROMISES = Collection(
     fields=("retailer", "at", "promises"),
 )
 
+# The database `rewards`. Who plays is known there by a digest of the pseudonym alone; what is published holds an order
+# only as a digest of its number.
+GAMES = Collection(
+    "games",
+    "Games: their rules, what was published before they opened, how far they are, which rounds decided.",
+    "<retailer>:<game>",
+    database="rewards",
+    dated="closes",
+    contract=(RetentionClass.REWARDS,),
+    fields=(
+        "retailer",
+        "game",
+        "rules",
+        "commitment_sha256",
+        "announced",
+        "closes",
+        "status",
+        "sealed",
+        "sealed_sha256",
+        "void",
+        "rounds",
+    ),
+)
+TICKETS = Collection(
+    "tickets",
+    "One chance of one order, which stands in it as a digest: what its basket came to, when, and what it won.",
+    "<retailer>:<entry>",
+    database="rewards",
+    dated="at",
+    contract=(RetentionClass.REWARDS,),
+    fields=("retailer", "game", "entry", "tier", "basket_cents", "at", "issued", "outcome", "void", "cancelled"),
+)
+PRIZES = Collection(
+    "prizes",
+    "Of each tier of an instant win, which tickets have won and when: never more than it has prizes.",
+    "<retailer>:<game>:<tier>",
+    database="rewards",
+    dated="closes",
+    contract=(RetentionClass.REWARDS,),
+    fields=("retailer", "game", "tier", "closes", "won"),
+)
+PLAYERS = Collection(
+    "players",
+    "Who plays with which orders, by a digest of the pseudonym.",
+    "<retailer>:<game>:<digest of pseudonym>",
+    holds_shoppers=True,
+    database="rewards",
+    dated="at",
+    contract=(RetentionClass.REWARDS,),
+    basis=LegalBasis.CONSENT,
+    fields=("retailer", "game", "shopper", "at", "orders"),
+)
+CONTACTS = Collection(
+    "contacts",
+    "Where a winner is reached: the e-mail address that the winner left.",
+    "<retailer>:<entry>",
+    holds_shoppers=True,
+    database="rewards",
+    dated="given",
+    contract=(RetentionClass.REWARDS,),
+    basis=LegalBasis.CONSENT,
+    fields=("retailer", "game", "entry", "shopper", "order", "email", "given"),
+)
+REFUNDS = Collection(
+    "refunds",
+    "Refund orders as they went out, each list naming the one before: which tickets, and how much; nobody's address.",
+    "<retailer>:<number>",
+    database="rewards",
+    dated="made",
+    days=PROOF_DAYS,
+    fields=("retailer", "number", "reference", "previous", "sha256", "made", "orders"),
+)
+
 COLLECTIONS = (
     TREES,
     LIVE_TREES,
@@ -291,4 +364,10 @@ COLLECTIONS = (
     SCORING_RUNS,
     SCORING_SHARDS,
     PROMISES,
+    GAMES,
+    TICKETS,
+    PRIZES,
+    PLAYERS,
+    CONTACTS,
+    REFUNDS,
 )

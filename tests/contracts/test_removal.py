@@ -34,6 +34,7 @@ from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.suppression import suppression_id
 from layers.retailers import Registry, Retailer, family
 from layers.signing.fake import FakeSigner
+from layers.stores.apart import ApartDocuments
 from layers.stores.bigquery.port import Warehouse
 from layers.stores.bigquery.warehouse import BigQueryWarehouse
 from layers.stores.bigtable.arrivals import BigtableArrivals
@@ -43,6 +44,7 @@ from layers.stores.bigtable.shoppers import BigtableShopperRows
 from layers.stores.collections import QUARANTINE
 from layers.stores.dead_letters import DeadLetterSweep
 from layers.stores.firestore.documents import FirestoreDocuments
+from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.firestore.port import Document
 from layers.stores.pubsub.fake import FakeDeadLetters, FakePublisher
 from tests.handlers.asking import ask
@@ -196,6 +198,7 @@ class World:
         stores = (documents, self.events, self.arrivals, self.rows, warehouse)
         self.topic, self.signer = FakePublisher(), FakeSigner()
         sweep = DeadLetterSweep(FakeDeadLetters([]), documents, registry.by_id)
+        apart = ApartDocuments(FakeDocuments("rewards"), registry.by_id)
         self.erasure = ErasureRoom(
             registry,
             {shop.id: KeyRing({1: KEY})},
@@ -204,9 +207,10 @@ class World:
             self.topic,
             sweep,
             self.signer,
+            apart,
             _at_once,
         )
-        self.purge = PurgeRoom(registry, *stores, sweep)
+        self.purge = PurgeRoom(registry, *stores, sweep, apart)
 
     async def write(self, shopper: str, events: Sequence[Event]) -> None:
         written = [

@@ -24,6 +24,7 @@ from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.suppression import suppression_id
 from layers.retailers import Registry, Retailer, family
 from layers.signing.fake import FakeSigner
+from layers.stores.apart import ApartDocuments
 from layers.stores.bigquery.port import Columns
 from layers.stores.bigquery.warehouse import BigQueryWarehouse
 from layers.stores.bigquery.writer import BigQueryFacts
@@ -34,6 +35,7 @@ from layers.stores.bigtable.shoppers import BigtableShopperRows
 from layers.stores.collections import RECEIPTS, SUPPRESSIONS
 from layers.stores.dead_letters import DeadLetterSweep
 from layers.stores.firestore.documents import FirestoreDocuments
+from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.keeping import Keeping
 from layers.stores.pubsub.fake import FakeDeadLetters, FakePublisher
 from layers.tree.parameters import ShopperParameters, encode_parameters
@@ -174,6 +176,7 @@ async def world(
         FakePublisher(),
         DeadLetterSweep(FakeDeadLetters([]), documents, registry.by_id),
         FakeSigner(),
+        ApartDocuments(FakeDocuments("rewards"), registry.by_id),
     )
     return World(shop, room, BigQueryFacts.of(values))
 

@@ -35,6 +35,7 @@ from layers.privacy.keyring import KeyRing
 from layers.retailers import PseudonymKey, Registry, Retailer
 from layers.shell.push import encode_push
 from layers.signing.fake import FakeSigner
+from layers.stores.apart import ApartDocuments
 from layers.stores.bigtable.arrivals import BigtableArrivals
 from layers.stores.bigtable.events import BigtableHotEvents
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
@@ -118,6 +119,7 @@ class Town:
             self.topic,
             DeadLetterSweep(FakeDeadLetters([]), self.documents, registry.by_id),
             FakeSigner(),
+            ApartDocuments(FakeDocuments("rewards"), registry.by_id),
             settled_s=0,
         )
 

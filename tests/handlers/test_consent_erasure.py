@@ -26,16 +26,17 @@ from layers.events.record import encode_record, milliseconds, row_key
 from layers.facts import EVERYWHERE
 from layers.privacy.keyring import KeyRing
 from layers.privacy.pseudonym import Pseudonymiser
-from layers.privacy.suppression import suppression_id
+from layers.privacy.suppression import digest, suppression_id
 from layers.promises.model import Promises, promises_id
 from layers.promises.model import document as promise_document
 from layers.retailers import Registry, Retailer, RetentionClass, family
 from layers.signing.fake import FakeSigner
 from layers.signing.keys import PublicKey
 from layers.signing.port import Unavailable as NobodySigns
+from layers.stores.apart import ApartDocuments
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
 from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow, Unavailable
-from layers.stores.collections import ERASURES, PROMISES, RECEIPT_HEADS, RECEIPTS, SUPPRESSIONS
+from layers.stores.collections import CONTACTS, ERASURES, PLAYERS, PROMISES, RECEIPT_HEADS, RECEIPTS, SUPPRESSIONS
 from layers.stores.dead_letters import DeadLetterSweep
 from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.pubsub.fake import FakeDeadLetters, FakePublisher
@@ -80,6 +81,8 @@ class Office:
         self.events, self.arrivals, self.rows = FakeHotEvents(), FakeArrivals(), FakeShopperRows()
         self.documents, self.facts = FakeDocuments(), ColdFacts(DEMO.dataset, EVERYWHERE)
         self.topic, self.signer = FakePublisher(), FakeSigner()
+        self.kept_apart = FakeDocuments("rewards")
+        self.apart = ApartDocuments(self.kept_apart, REGISTRY.by_id)
         self.waited: list[float] = []
         self.rested, self.pace = 0.0, 1.0
         self.dead = FakeDeadLetters([DEAD, "decisioning--shopper-events--dead"], lambda: self.rested)
@@ -95,6 +98,7 @@ class Office:
             self.topic,
             DeadLetterSweep(self.dead, self.documents, REGISTRY.by_id, self.later, self.rest, lambda: self.rested),
             self.signer,
+            self.apart,
             self.pause,
         )
         self.times = clock()
@@ -124,6 +128,10 @@ class Office:
             for table in EVERYWHERE:
                 if table.holds_shoppers:
                     self.facts.tables[DEMO.dataset, table.stored_as] += [{"shopper": shopper}, {"shopper": shopper}]
+            played = {"retailer": "demo", "shopper": digest("demo", shopper)}
+            for collection in (PLAYERS, CONTACTS):
+                for number in range(2):
+                    await self.kept_apart.put(collection, f"demo:{customer}:{number}", {**played, "email": customer})
         lines = [record(customer, number) for number in range(2) for customer in (*ERASED, STAYS)]
         await self.dead.put_back(DEAD, [Message(b"\n".join(lines), {"retailer": "demo", "count": "6"})])
         await self.dead.put_back(DEAD, [Message(record(STAYS, 9), {"retailer": "demo", "count": "1"})])
@@ -143,7 +151,7 @@ class Office:
     async def residue(self, customer: str) -> int:
         """What is left of a shopper, past the project's own steps."""
         shopper = PSEUDONYM(customer)
-        documents = repr((self.documents.collections, self.dead.letters))
+        documents = repr((self.documents.collections, self.dead.letters, self.kept_apart.collections))
         hot = [key for key in (*self.events.rows, *self.rows.rows) if shopper.encode() in key]
         hot += [key for key, columns in self.arrivals.rows.items() if shopper.encode() in columns]
         cold = [row for rows in self.facts.tables.values() for row in rows if row["shopper"] == shopper]
@@ -189,7 +197,8 @@ async def test_a_shopper_is_gone_from_every_store_and_the_others_stay() -> None:
     assert numbers.pop("bigtable:shoppers") == (2, 2, 0)
     assert numbers.pop("firestore:promises") == (2, 2, 0)
     assert numbers.pop("pubsub:dead-letters") == (4, 4, 0)
-    assert set(numbers) == {f"bigquery:{table.stored_as}" for table in EVERYWHERE if table.holds_shoppers}
+    apart = {"firestore:players", "firestore:contacts"}
+    assert set(numbers) == {f"bigquery:{table.stored_as}" for table in EVERYWHERE if table.holds_shoppers} | apart
     assert set(numbers.values()) == {(4, 4, 0)}
 
 
@@ -269,7 +278,8 @@ async def test_what_an_entrance_had_let_in_before_and_stores_late_is_erased_befo
             await office.events.write([event(PSEUDONYM(ERASED[0]), "event-late")])
         office.waited.append(seconds)
 
-    office.room = replace(office.room, pause=late)
+    # The clock goes on with each look at it, and by now there are many stores.
+    office.room = replace(office.room, pause=late, settled_s=3600)
     told = body_of(await office.post())
     events = body_of(await office.get(told["receipt_url"]))["stores"][0]
     assert (told["status"], events["found"], events["remaining"]) == ("complete", 7, 0)
@@ -387,7 +397,7 @@ class Dying:
         return self._left[0] == 0
 
 
-STORES = ("documents", "hot_events", "arrivals", "shopper_rows", "warehouse", "signer")
+STORES = ("documents", "hot_events", "arrivals", "shopper_rows", "warehouse", "signer", "apart")
 
 
 def dying(room: Room, left: list[int], after: bool) -> Room:

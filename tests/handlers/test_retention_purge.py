@@ -18,6 +18,7 @@ from layers.events.model import ConsentChanged, Event, OrderLine, OrderPaid, Pag
 from layers.events.record import encode_record, milliseconds, row_key
 from layers.facts import EVERYWHERE
 from layers.retailers import Contract, Registry, Retailer, family
+from layers.stores.apart import ApartDocuments
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
 from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow
 from layers.stores.collections import ERASURES, PURGES, QUARANTINE, SUPPRESSIONS, TREES
@@ -75,7 +76,11 @@ class Archive:
         registry = Registry([DEMO, OTHER])
         self.dead = FakeDeadLetters(["cooling--shopper-events--dead", "cooling--decisions--dead"])
         sweep = DeadLetterSweep(self.dead, self.documents, registry.by_id, lambda: NOW)
-        self.room = Room(registry, self.documents, self.events, self.arrivals, self.rows, self.facts, sweep, batch=2)
+        self.kept_apart = FakeDocuments("rewards")
+        apart = ApartDocuments(self.kept_apart, registry.by_id)
+        self.room = Room(
+            registry, self.documents, self.events, self.arrivals, self.rows, self.facts, sweep, apart, batch=2
+        )
 
     async def holds(self, shopper: str, *events: Event, retailer: Retailer = DEMO) -> None:
         await self.events.write([hot(retailer, shopper, event) for event in events])

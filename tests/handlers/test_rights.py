@@ -29,6 +29,7 @@ from layers.privacy.pseudonym import Pseudonymiser
 from layers.privacy.suppression import digest, digest_prefix, suppression_id
 from layers.retailers import AbsentConsent, Registry, Retailer, family
 from layers.signing.fake import FakeSigner
+from layers.stores.apart import ApartDocuments
 from layers.stores.bigquery.fake import FakeWarehouse
 from layers.stores.bigquery.port import Parameter
 from layers.stores.bigtable.fake import FakeArrivals, FakeHotEvents, FakeShopperRows
@@ -113,6 +114,7 @@ class Office:
         self.events, self.arrivals, self.rows = FakeHotEvents(), FakeArrivals(), FakeShopperRows()
         self.documents, self.facts, self.topic = FakeDocuments(), Cold(), FakePublisher()
         registry = Registry([retailer, OTHER])
+        self.kept_apart = FakeDocuments("rewards")
         self.room = Room(
             registry,
             {"demo": KeyRing({1: KEY}), "other": KeyRing({1: base64.b64encode(bytes(32)).decode()})},
@@ -125,6 +127,7 @@ class Office:
             self.topic,
             DeadLetterSweep(FakeDeadLetters([]), self.documents, registry.by_id),
             FakeSigner(),
+            ApartDocuments(self.kept_apart, registry.by_id),
         )
         self.now = NOW
 

@@ -64,4 +64,4 @@ def test_nothing_to_deploy_is_an_error(tmp_path: Path) -> None:
 
 def test_only_https_functions_are_public() -> None:
     public = {f.name for f in find(ROOT) if isinstance(f.trigger, Http) and f.trigger.public}
-    assert public == {"ingest", "experiences"}
+    assert public == {"ingest", "experiences", "claims"}

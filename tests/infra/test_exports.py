@@ -1,6 +1,7 @@
 """Nothing of a shopper leaves but in answers to those who may ask, and what ever leaves otherwise names its purpose.
 
-Answers: the shopper's own page, and the retailer's compliance officer. There is no export today. A need through which
+Answers: the shopper's own page, and the retailer's compliance officer, who also fetches refund orders with the
+addresses that winners left for them. There is no other export. A need through which
 data could go out has a field `purpose`, one of those that a shopper grants (`layers.events.model.Purposes`); without
 one the tests here fail. They look at needs, at the graph, and at what the code that sees shoppers imports.
 """
@@ -60,6 +61,8 @@ SPEAKERS = {
     "functions/feeds/front_door.py": {"urllib3"},  # sends them to ingest
     "layers/stores/bigquery/warehouse.py": {"requests"},  # the words of BigQuery's own client for what went wrong
     "layers/signing/kms.py": {"requests"},  # asks Cloud KMS for a signature
+    "layers/calling/__init__.py": {"requests"},  # calls a function of this stack
+    "layers/game/beacon.py": {"requests"},  # asks for a round of public randomness by its number
     # The officer's own computer asks consent_erasure.
     "functions/consent_erasure/officer.py": {"http", "urllib"},
     "functions/consent_erasure/shopper_desk.py": {"http", "urllib"},

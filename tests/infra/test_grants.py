@@ -151,7 +151,7 @@ def test_no_role_is_a_basic_one(looked: Any) -> None:
 
 def test_everybody_may_call_only_what_trackers_use(looked: Any) -> None:
     open_to_all = {name for _, name, _, member, _ in _found(looked) if member in ("allUsers", "allAuthenticatedUsers")}
-    assert open_to_all == {"ingest", "experiences"}
+    assert open_to_all == {"ingest", "experiences", "claims"}
 
 
 def test_only_project_grants_are_those_without_anything_smaller(looked: Any) -> None:

@@ -30,7 +30,7 @@ def test_a_key_beside_the_former_one_has_all_of_its_own(dev: Looked, clone: Call
     for kind in ("secret:Secret", "secretVersion:SecretVersion", "randomBytes:RandomBytes"):
         made, before = _named(rotated, kind), _named(dev, kind)
         assert set(made) == NAMES and made["demo-pseudonym-key"] == before["demo-pseudonym-key"]
-    needing = {"ingest", "experiences", "consent-erasure"}
+    needing = {"ingest", "experiences", "consent-erasure", "claims"}
     grants = _named(rotated, "secretIamMember:SecretIamMember")
     assert set(grants) == {f"{service}-{name}" for service in needing for name in NAMES}
     assert grants["ingest-demo-pseudonym-key-2"]["secretId"] == "demo-pseudonym-key-2"

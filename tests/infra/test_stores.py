@@ -157,7 +157,9 @@ def test_stores_refuse_to_be_deleted_where_the_stack_is_protected(looked: Any) -
 
 def test_no_key_changes_by_accident(looked: Any) -> None:
     secrets = {s["secretId"] for s in looked.inputs("secret:Secret")}
-    assert secrets == {f"{r.id}-{kind}" for r in looked.stack.retailers for kind in ("pseudonym-key", "signing-key")}
+    assert secrets == {
+        f"{r.id}-{kind}" for r in looked.stack.retailers for kind in ("pseudonym-key", "signing-key", "game-key")
+    }
     for resource in looked.of("random:index/randomBytes:RandomBytes"):
         assert resource["protect"]
         assert resource["inputs"]["length"] >= 32
@@ -169,11 +171,13 @@ def test_no_key_changes_by_accident(looked: Any) -> None:
         assert secret["replication"] == {"userManaged": {"replicas": [{"location": looked.stack.region}]}}
 
 
-def test_the_key_of_receipts_signs_and_cannot_be_taken_out(looked: Any) -> None:
-    (key,) = looked.of("cryptoKey:CryptoKey")
-    assert key["inputs"]["purpose"] == "ASYMMETRIC_SIGN"
-    assert key["inputs"]["versionTemplate"] == {"algorithm": "EC_SIGN_P256_SHA256", "protectionLevel": "HSM"}
-    assert key["protect"] is looked.stack.protected
+def test_the_keys_of_receipts_and_claims_sign_and_cannot_be_taken_out(looked: Any) -> None:
+    keys = looked.of("cryptoKey:CryptoKey")
+    assert {key["inputs"]["name"] for key in keys} == {"receipts", "claims"}
+    for key in keys:
+        assert key["inputs"]["purpose"] == "ASYMMETRIC_SIGN"
+        assert key["inputs"]["versionTemplate"] == {"algorithm": "EC_SIGN_P256_SHA256", "protectionLevel": "HSM"}
+        assert key["protect"] is looked.stack.protected
     (ring,) = looked.inputs("keyRing:KeyRing")
     assert ring["location"] == looked.stack.region
 

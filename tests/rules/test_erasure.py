@@ -270,6 +270,7 @@ class TestReceipt:
             ("bigquery results", "2026-11-23"),
             ("bigquery jobs", "2027-05-21"),
             ("firestore (default)", "2026-11-29"),
+            ("firestore rewards", "2026-11-22"),
             ("pubsub", "2026-11-29"),
             ("pubsub dead letters", "2026-11-30"),
         }

@@ -19,7 +19,6 @@ from functions.retention_purge.rules import (
     checked,
     cold_parts,
     cutoff,
-    has_ended,
     hot_parts,
     journal_cutoff,
     purge_id,
@@ -31,6 +30,7 @@ from layers.facts import EVERYWHERE
 from layers.retailers import Contract, Retailer, RetentionClass
 from layers.stores.bigtable.arrivals import minute_key, read_minute
 from layers.stores.collections import COLLECTIONS, ERASURES, FEED_FILES, QUARANTINE, SUPPRESSIONS
+from layers.stores.ending import has_ended
 from layers.stores.tables import Family, HotTableSpec, hot_tables
 
 NOW = datetime(2026, 11, 22, 2, 15, tzinfo=UTC)

@@ -1,0 +1,54 @@
+"""Everything rewards needs, made once in the serving process: its composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from functions.rewards.function import CLAIMS, TIMEOUT_S
+from functions.rewards.rules import GameKey
+from layers.declarations import SecretKind, settings
+from layers.declarations.settings import Settings
+from layers.game.beacon import BeaconValues
+from layers.retailers import Registry
+from layers.signing.port import Signer
+from layers.stores.apart import DATABASE, Apart, ApartDocuments
+from layers.stores.firestore.port import Documents
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Attributes:
+    project: whose accounts the calling functions run as. keys: of each retailer's games, by id. documents: of the
+        database that is kept apart. request_s: how long a request that issues a ticket takes at most.
+    """
+
+    project: str
+    registry: Registry
+    keys: Mapping[str, GameKey]
+    documents: Documents
+    apart: Apart
+    beacons: BeaconValues
+    signer: Signer
+    request_s: float = TIMEOUT_S
+
+
+async def make() -> Room:
+    from layers.game.beacon import DrandValues, LaptopValues
+    from layers.signing.kms import signer
+    from layers.stores.firestore.documents import FirestoreDocuments
+
+    values = Settings.of_process()
+    registry = Registry.of_environment(values.values, settings.RETAILER_PREFIX)
+    documents = FirestoreDocuments.of(values, DATABASE)
+    local = values.emulator("firestore") is not None
+    return Room(
+        values[settings.PROJECT],
+        registry,
+        {r.id: GameKey(values[settings.secret(SecretKind.GAME_KEY, r.id)]) for r in registry},
+        documents,
+        ApartDocuments(documents, registry.by_id),
+        LaptopValues() if local else DrandValues(),
+        signer(values, CLAIMS),
+        float(values.optional(settings.LONGEST_REQUEST) or TIMEOUT_S),
+    )

@@ -1,0 +1,217 @@
+"""Tickets: issued for paid orders, void for cancelled ones, asked about by their shopper.
+
+Each write is of one document, and each may be repeated: a ticket is its order's, a prize its ticket's. So whatever is
+delivered twice, out of order, or killed at any line, an order has one ticket and a tier never gives more than it has.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from functions.rewards.games import CLOSED, OPEN, prizes_id
+from functions.rewards.room import Room
+from functions.rewards.rules import (
+    CLAIM_DAYS,
+    Cancelled,
+    Paid,
+    Question,
+    accepts_until,
+    prize_cents,
+    rules_of,
+    ticket_of,
+)
+from layers.game.chance import entry_of, round_of, value_of, wins
+from layers.game.model import GameRules, Outcome, Tier
+from layers.stores.collections import GAMES, PLAYERS, PRIZES, TICKETS
+
+_ATTEMPTS = 50
+
+
+class Contended(Exception):
+    """Others wrote the same document again and again; repeat."""
+
+
+async def _games(room: Room, retailer_id: str) -> list[tuple[GameRules, dict[str, Any]]]:
+    found = await room.documents.find(GAMES, retailer=retailer_id)
+    return [(rules_of(each.data["rules"]), each.data) for each in found]
+
+
+async def issue(room: Room, paid: Paid, now: datetime) -> dict[str, str]:
+    """The order's ticket in each game, or why it has none, by game.
+
+    Raises:
+        NotOut: of the beacon; repeat.
+    """
+    return {
+        rules.game: await _issue(room, paid, rules, data, now)
+        for rules, data in await _games(room, paid.retailer)
+        if rules.opens <= paid.at < rules.closes
+    }
+
+
+async def _issue(room: Room, paid: Paid, rules: GameRules, game: dict[str, Any], now: datetime) -> str:
+    entry = entry_of(rules.game, paid.order)
+    id = f"{paid.retailer}:{entry}"
+    held = await room.documents.get(TICKETS, id)
+    if held is not None:
+        return held.data["outcome"] or "cancelled"
+    if game["status"] != OPEN or now >= accepts_until(rules):
+        return "too late"
+    tier = rules.tier_of(paid.cents)
+    if tier is None:
+        return "too small"
+    outcome: Outcome = "waiting"
+    lucky = False
+    if rules.kind == "instant":
+        value = await room.beacons.value(rules.beacon, round_of(rules, paid.at))
+        lucky = wins(tier, value_of(room.keys[paid.retailer].seed(paid.retailer, rules), value, rules.game, entry))
+        outcome = "lost"
+    if not await _plays(room, paid, rules, entry):
+        return "too many"
+    if lucky:
+        outcome, now = await _prize(room, paid.retailer, rules, tier, entry, now)
+    data = {
+        "retailer": paid.retailer,
+        "game": rules.game,
+        "entry": entry,
+        "tier": tier.tier,
+        "basket_cents": paid.cents,
+        "at": paid.at,
+        "issued": now,
+        "outcome": outcome,
+        "void": False,
+        "cancelled": None,
+    }
+    if not await room.documents.create(TICKETS, id, data):
+        held = await room.documents.get(TICKETS, id)
+        return (held.data["outcome"] or "cancelled") if held else "cancelled"
+    return outcome
+
+
+async def _plays(room: Room, paid: Paid, rules: GameRules, entry: str) -> bool:
+    """Notes the order as this shopper's; False beyond the shopper's limit."""
+    id = f"{paid.retailer}:{rules.game}:{paid.shopper}"
+    for _ in range(_ATTEMPTS):
+        held = await room.documents.get(PLAYERS, id)
+        if held is None:
+            data = {
+                "retailer": paid.retailer,
+                "game": rules.game,
+                "shopper": paid.shopper,
+                "at": paid.at,
+                "orders": {entry: paid.order},
+            }
+            if await room.documents.create(PLAYERS, id, data):
+                return True
+            continue
+        orders = held.data["orders"]
+        if entry in orders:
+            return True
+        if len(orders) >= rules.tickets_per_shopper:
+            return False
+        more = {**held.data, "orders": {**orders, entry: paid.order}, "at": max(held.data["at"], paid.at)}
+        if await room.documents.replace(PLAYERS, held, more):
+            return True
+    raise Contended
+
+
+async def _prize(
+    room: Room, retailer_id: str, rules: GameRules, tier: Tier, entry: str, now: datetime
+) -> tuple[Outcome, datetime]:
+    """Takes one of the tier's prizes for a lucky ticket, if one is left.
+
+    Returns:
+        With the moment that counts: not before the last prize went, whatever the clocks of two instances say.
+    """
+    id = prizes_id(retailer_id, rules.game, tier.tier)
+    for _ in range(_ATTEMPTS):
+        held = await room.documents.get(PRIZES, id)
+        assert held is not None, "a game's prizes are laid out before it is announced"
+        won = held.data["won"]
+        mine = next((each["issued"] for each in won if each["entry"] == entry), None)
+        if mine is not None:
+            return "won", mine
+        last = max((each["issued"] for each in won), default=now)
+        if len(won) >= tier.prizes:
+            return "over", max(now, last)
+        if await room.documents.replace(
+            PRIZES, held, {**held.data, "won": [*won, {"entry": entry, "issued": max(now, last)}]}
+        ):
+            return "won", max(now, last)
+    raise Contended
+
+
+async def void(room: Room, cancelled: Cancelled, now: datetime) -> int:
+    """Ends the tickets of an order, also those that are still to come: how many games it concerns."""
+    concerned = 0
+    for rules, _ in await _games(room, cancelled.retailer):
+        if cancelled.at < rules.opens or now >= rules.closes + timedelta(days=CLAIM_DAYS):
+            continue
+        concerned += await _void(room, cancelled, rules, now)
+    return concerned
+
+
+async def _void(room: Room, cancelled: Cancelled, rules: GameRules, now: datetime) -> int:
+    entry = entry_of(rules.game, cancelled.order)
+    id = f"{cancelled.retailer}:{entry}"
+    for _ in range(_ATTEMPTS):
+        held = await room.documents.get(TICKETS, id)
+        if held is None:
+            if now >= accepts_until(rules):
+                return 0
+            # Its payment may come after its cancellation: this keeps the place, and no ticket is issued in it.
+            data = {
+                "retailer": cancelled.retailer,
+                "game": rules.game,
+                "entry": entry,
+                "tier": "",
+                "basket_cents": 0,
+                "at": cancelled.at,
+                "issued": now,
+                "outcome": "",
+                "void": True,
+                "cancelled": now,
+            }
+            if await room.documents.create(TICKETS, id, data):
+                return 1
+            continue
+        if held.data["void"]:
+            return 1
+        if await room.documents.replace(TICKETS, held, {**held.data, "void": True, "cancelled": now}):
+            return 1
+    raise Contended
+
+
+async def results(room: Room, asked: Question) -> list[dict[str, Any]]:
+    """What the order's tickets are, for the shopper who plays with them. Nothing for anybody else."""
+    found = []
+    for rules, game in await _games(room, asked.retailer):
+        entry = entry_of(rules.game, asked.order)
+        held = await room.documents.get(TICKETS, f"{asked.retailer}:{entry}")
+        if held is None or not held.data["outcome"]:
+            continue
+        shopper = await _player(room, asked, rules.game, entry)
+        if shopper is None:
+            continue
+        ticket = ticket_of(held.data)
+        outcome = "lost" if ticket.outcome == "waiting" and game["status"] == CLOSED else ticket.outcome
+        found.append(
+            {
+                "game": rules.game,
+                "entry": entry,
+                "shopper": shopper,
+                "outcome": "void" if ticket.void else outcome,
+                "prize_cents": prize_cents(rules, ticket) if outcome == "won" and not ticket.void else 0,
+                "closes": rules.closes,
+            }
+        )
+    return found
+
+
+async def _player(room: Room, asked: Question, game: str, entry: str) -> str | None:
+    for shopper in asked.shoppers:
+        held = await room.documents.get(PLAYERS, f"{asked.retailer}:{game}:{shopper}")
+        if held is not None and entry in held.data["orders"]:
+            return shopper
+    return None

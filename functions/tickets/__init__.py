@@ -1,0 +1,1 @@
+"""Paid orders become tickets; cancelled ones void them."""
