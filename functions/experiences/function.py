@@ -12,10 +12,12 @@ from layers.declarations import (
     SecretKind,
 )
 
+PATHS = ("/v1/experiences", "/v1/experiences/stream")
+
 FUNCTION = Function(
     name="experiences",
     purpose="Answers which experience suits a shopper now, counting the event just sent.",
-    trigger=Http(public=True, paths=("/v1/experiences",)),
+    trigger=Http(public=True, paths=PATHS),
     needs=(
         HotTable("events", Access.READ),
         HotTable("shoppers", Access.READ),
@@ -23,6 +25,8 @@ FUNCTION = Function(
         RetailerSecret(SecretKind.PSEUDONYM_KEY),
         RetailerSecret(SecretKind.SIGNING_KEY),
     ),
-    scale=Scale(min_instances=2, max_instances=100, concurrency=80, timeout_s=10, startup_boost=True),
+    # A stream is a request of five minutes (streaming.py), and costs little more than its place: 200 of them, and 50
+    # that are answered in one go. Those never take longer than 100 ms, whatever the time limit.
+    scale=Scale(min_instances=2, max_instances=100, concurrency=250, timeout_s=330, startup_boost=True),
     bases=(LegalBasis.CONSENT,),
 )

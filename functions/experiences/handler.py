@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.experiences.express import PageExpress
+from functions.experiences.function import PATHS
 from functions.experiences.room import Room, make
 from functions.experiences.rules import (
     SHOPPER_HEADER,
@@ -22,6 +23,7 @@ from functions.experiences.rules import (
     joined,
     read_question,
 )
+from functions.experiences.streaming import RETRY_MS, Sight, Stream, messages
 from layers.events.record import milliseconds
 from layers.privacy.suppression import latest
 from layers.retailers import Retailer
@@ -34,15 +36,16 @@ from layers.tree.journey import moved_by
 from layers.tree.live import Live
 from layers.tree.wording import Wording
 
-PATH = "/v1/experiences"
+PATH, STREAM_PATH = PATHS
 _PRIVATE = {"Cache-Control": "private, no-store"}
+_STREAMED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 room = Lazily(make)
 
 
 @functions_framework.aio.http
 async def experiences(request: Request) -> Response:
-    """`GET /v1/experiences`."""
+    """`GET /v1/experiences`, and `GET /v1/experiences/stream`."""
     try:
         return await answer(request, await room(), datetime.now(UTC))
     except Exception as error:
@@ -59,7 +62,7 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
     """Every path to an answer; `now` is when the request arrived."""
     headers = dict(_PRIVATE)
     try:
-        if request.url.path != PATH:
+        if request.url.path not in PATHS:
             raise Problem(404, "no-such-path", "There is nothing here", f"Experiences are read from {PATH}.")
         retailer = room.registry.by_read_key.get(request.query_params.get("key", ""))
         if retailer is None:
@@ -73,13 +76,36 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=headers)
         if request.method != "GET":
-            raise Problem(405, "method-not-allowed", "Experiences are read", f"Use GET {PATH}.")
+            raise Problem(405, "method-not-allowed", "Experiences are read", f"Use GET {request.url.path}.")
         question = read_question(request.headers, request.query_params, room.doors[retailer.id], now.timestamp())
     except InvalidQuestion as refusal:
         return Problem(refusal.status, refusal.kind, refusal.title, refusal.detail).answer(headers)
     except Problem as problem:
         return problem.answer(headers)
+    if request.url.path == STREAM_PATH:
+        return _streamed(question, retailer, origin, room)
     return await shown(question, retailer, origin, room, now)
+
+
+def _streamed(question: Question, retailer: Retailer, origin: str | None, room: Room) -> Response:
+    headers = _STREAMED | cors(origin, "GET", SHOPPER_HEADER)
+    if not room.streams.enter():
+        detail = f"Ask {PATH} now, and for a stream again after the time in Retry-After."
+        full = Problem(503, "too-many-streams", "This instance has no room for a stream", detail, 5 * RETRY_MS // 1000)
+        return full.answer(headers)
+    wording = Wording(question.locale or retailer.locale, retailer.currency)
+
+    async def ask(asked: Question, before: Sight | None) -> tuple[Sight, Answer | None]:
+        async with asyncio.timeout(room.patience_s):
+            sight = await _look(asked, retailer, room)
+            if sight.same(before):
+                return sight, None
+            return sight, await _about(asked, retailer, sight, room, room.streams.now(), wording)
+
+    def default(asked: Question) -> Answer:
+        return _default(retailer, asked, room.trees.last(retailer.id), "unavailable", wording)
+
+    return Stream(messages(question, ask, default, room.streams), headers, room.streams)
 
 
 async def shown(question: Question, retailer: Retailer, origin: str | None, room: Room, now: datetime) -> Response:
@@ -91,36 +117,45 @@ async def shown(question: Question, retailer: Retailer, origin: str | None, room
 async def _found(question: Question, retailer: Retailer, room: Room, now: datetime) -> Answer:
     """Never fails: a shopper sees the default experience rather than an error."""
     wording = Wording(question.locale or retailer.locale, retailer.currency)
-    live = room.trees.last(retailer.id)
     try:
         async with asyncio.timeout(room.patience_s):
-            live = await room.trees.of(retailer.id)
-            if live is None or live.off:
-                return _default(retailer, question, live, "off" if live else "no_tree", wording)
-            return await _about(question, retailer, live, room, now, wording)
+            sight = await _look(question, retailer, room)
+            return await _about(question, retailer, sight, room, now, wording)
     except Exception as error:
         failure("the default experience is shown", error)
-        return _default(retailer, question, live, "unavailable", wording)
+        return _default(retailer, question, room.trees.last(retailer.id), "unavailable", wording)
 
 
 def _default(retailer: Retailer, question: Question, live: Live | None, reason: str, wording: Wording) -> Answer:
     return fallback(retailer.id, question, live.tree if live is not None else None, reason, wording)
 
 
-async def _about(
-    question: Question, retailer: Retailer, live: Live, room: Room, now: datetime, wording: Wording
-) -> Answer:
-    pseudonym, *others = room.rings[retailer.id].every(question.customer)
+async def _look(question: Question, retailer: Retailer, room: Room) -> Sight:
+    """All that an answer depends on beside the newest events."""
+    live = await room.trees.of(retailer.id)
+    if live is None or live.off:
+        return Sight(live)
+    pseudonyms = room.rings[retailer.id].every(question.customer)
     if not room.suppressions.known():
         await room.suppressions.fresh()
-    erased = room.suppressions.erased_at(retailer.id, pseudonym)
-    if others:
-        erased = latest([erased, *(room.suppressions.erased_at(retailer.id, other) for other in others)])
-        # All in one call: reads of the same moment travel together.
-        rows = await asyncio.gather(*(room.rows.read(retailer.id, each) for each in (pseudonym, *others)))
-        shopper = joined([read_row(row, erased) for row in rows])
-    else:
-        shopper = read_row(await room.rows.read(retailer.id, pseudonym), erased)
+    if len(pseudonyms) == 1:
+        erased = room.suppressions.erased_at(retailer.id, pseudonyms[0])
+        return Sight(live, (await room.rows.read(retailer.id, pseudonyms[0]),), erased)
+    erased = latest([room.suppressions.erased_at(retailer.id, each) for each in pseudonyms])
+    # All in one call: reads of the same moment travel together.
+    rows = await asyncio.gather(*(room.rows.read(retailer.id, each) for each in pseudonyms))
+    return Sight(live, tuple(rows), erased)
+
+
+async def _about(
+    question: Question, retailer: Retailer, sight: Sight, room: Room, now: datetime, wording: Wording
+) -> Answer:
+    live, erased = sight.live, sight.erased
+    if live is None or live.off:
+        return _default(retailer, question, live, "off" if live else "no_tree", wording)
+    first, *others = [read_row(row, erased) for row in sight.rows]
+    shopper = joined([first, *others]) if others else first
+    pseudonym = room.rings[retailer.id].every(question.customer)[0]
     standing = standing_of(retailer, shopper, live)
     state = shopper.state
     caught_up = CaughtUp(state)

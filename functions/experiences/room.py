@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from functions.experiences.rules import Door
+from functions.experiences.streaming import Streams
 from layers.declarations import SecretKind, settings
 from layers.declarations.settings import Settings
 from layers.privacy.keyring import KeyRing
@@ -36,6 +37,7 @@ class Room:
     trees: LiveTrees
     suppressions: Suppressions
     patience_s: float = PATIENCE_S
+    streams: Streams = field(default_factory=Streams)
 
 
 async def make() -> Room:
@@ -56,6 +58,7 @@ async def make() -> Room:
         LiveSuppressions(documents, time.monotonic),
         float(values.values.get(settings.PATIENCE, PATIENCE_S)),
     )
+    made.streams.end_at_sigterm()
     await _open_connections(made)
     settle()
     return made
