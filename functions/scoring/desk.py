@@ -138,8 +138,11 @@ class Desk:
         of = found.plan.shards
         done = await self._ledger.done(self._retailer.id, moment, of)
         counts = sum(done.values(), found.counts.__class__())
+        by = f"predictor: learned ({found.plan.models})" if found.plan.models else "predictor: recency"
         numbers = ", ".join(f"{value:g} {name}" for name, value in msgspec.structs.asdict(counts).items())
-        return f"run {name_of(moment)} {found.plan.version}: {found.status}, {len(done)} of {of} shards; {numbers}"
+        return (
+            f"run {name_of(moment)} {found.plan.version}: {found.status}, {len(done)} of {of} shards; {numbers}; {by}"
+        )
 
     async def why(self, given: str, is_pseudonym: bool) -> list[str] | None:
         """What is stored of a shopper, in plain words; None where nothing is.

@@ -23,7 +23,12 @@ FUNCTION = Function(
     purpose="Computes every shopper's parameters from the cold facts, and writes them where decisions read them.",
     # A shard takes a minute or so; Pub/Sub waits ten at most.
     trigger=Push(topics=("models-built", "scoring-shards"), ack_deadline_s=600),
-    needs=(Dataset(Access.READ), HotTable("shoppers", Access.WRITE), Documents(Access.WRITE), Topic("scoring-shards")),
+    needs=(
+        Dataset(Access.READ, in_bulk=True),
+        HotTable("shoppers", Access.WRITE),
+        Documents(Access.WRITE),
+        Topic("scoring-shards"),
+    ),
     scale=Scale(max_instances=200, cpu=1, memory="2Gi", timeout_s=600),
     measures=(
         *(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
+from functions.scoring.predicting import STATISTICS
+from functions.scoring.predictor import choose
 from functions.scoring.room import Room
 from functions.scoring.rules import SHOPPERS_A_SHARD, SQL, version
 from layers.retailers import Retailer
@@ -52,10 +54,20 @@ async def plan(room: Room, retailer: Retailer, run: datetime, now: datetime) -> 
         shards=of,
         published=len(due),
         careful=head.careful,
+        predictor="learned" if known.plan.models else "recency",
     )
 
 
 def _planned(room: Room, retailer: Retailer, run: datetime) -> Plan:
+    chosen = choose(room, retailer, run)
+    log(
+        "INFO",
+        "predictor chosen",
+        retailer=retailer.id,
+        run=name_of(run),
+        predictor=chosen.predictor,
+        reason=chosen.why,
+    )
     dataset = room.warehouse.full_name(retailer.dataset)
     rows = room.warehouse.query(
         "SELECT SUBSTR(o.shopper, 1, 2) AS key_version, COUNT(DISTINCT o.shopper) AS shoppers"
@@ -64,4 +76,5 @@ def _planned(room: Room, retailer: Retailer, run: datetime) -> Plan:
     )
     shoppers = sum(int(row["shoppers"]) for row in rows)
     versions = tuple(str(row["key_version"]) for row in rows) or (FIRST_KEY,)
-    return Plan(version(SQL, retailer, run), shoppers, shards.count(shoppers, SHOPPERS_A_SHARD), versions)
+    named = version(f"{SQL}{STATISTICS}", retailer, run, chosen.models)
+    return Plan(named, shoppers, shards.count(shoppers, SHOPPERS_A_SHARD), versions, chosen.models)

@@ -11,7 +11,8 @@ from layers.retailers import Registry
 from layers.scoring_runs.ledger import Ledger
 from layers.scoring_runs.messages import SHARDS
 from layers.shell.settle import settle
-from layers.stores.bigquery.port import Warehouse
+from layers.stores.bigquery.port import TableRows, Warehouse
+from layers.stores.bigquery.trained import Trained
 from layers.stores.bigtable.port import ShopperRows
 from layers.stores.firestore.port import Documents
 from layers.stores.pubsub.port import Publisher
@@ -21,7 +22,8 @@ from layers.stores.suppressions import LiveSuppressions, Suppressions
 @dataclass(frozen=True, slots=True)
 class Room:
     """Attributes:
-    documents: for the quarantine. shards: the topic of shards.
+    documents: for the quarantine. shards: the topic of shards. table_rows: of the features.
+    trained: models that predict.
     """
 
     registry: Registry
@@ -31,9 +33,13 @@ class Room:
     documents: Documents
     shards: Publisher
     suppressions: Suppressions
+    table_rows: TableRows
+    trained: Trained
 
 
 async def make() -> Room:
+    from layers.stores.bigquery.rows import BigQueryRows
+    from layers.stores.bigquery.trained import BigQueryTrained
     from layers.stores.bigquery.warehouse import BigQueryWarehouse
     from layers.stores.bigtable.shoppers import BigtableShopperRows
     from layers.stores.firestore.documents import FirestoreDocuments
@@ -41,14 +47,17 @@ async def make() -> Room:
 
     values = Settings.of_process()
     documents = FirestoreDocuments.of(values)
+    warehouse = BigQueryWarehouse.of(values)
     made = Room(
         Registry.of_environment(values.values, settings.RETAILER_PREFIX),
-        BigQueryWarehouse.of(values),
+        warehouse,
         BigtableShopperRows.of(values),
         Ledger(documents),
         documents,
         PubsubPublisher.of(values, SHARDS),
         LiveSuppressions(documents, time.monotonic),
+        BigQueryRows.of(values),
+        BigQueryTrained(warehouse),
     )
     settle()
     return made

@@ -144,10 +144,13 @@ def binding(retailer: Retailer, now: datetime) -> dict[str, Parameter]:
     }
 
 
-def version(sql: str, retailer: Retailer, now: datetime) -> str:
+def version(sql: str, retailer: Retailer, now: datetime, models: str = "") -> str:
     """Of a run: the moment that it was scheduled for, and a digest of the code and constants that computed it.
 
-    A repeated run has the same version; a changed rule never has one that was used before.
+    A repeated run has the same version; a changed rule, or other trained models, never have one that was used before.
+
+    Args:
+        models: the version of those that predict.
     """
     constants = (
         SHARE_OF_LIFT,
@@ -155,7 +158,7 @@ def version(sql: str, retailer: Retailer, now: datetime) -> str:
         _STEPS,
         sorted((k, str(v)) for k, v in binding(retailer, now).items()),
     )
-    return f"{now:%Y%m%dT%H%M%SZ}-{sha256(f'{sql}{constants}'.encode()).hexdigest()[:8]}"
+    return f"{now:%Y%m%dT%H%M%SZ}-{sha256(f'{sql}{constants}{models}'.encode()).hexdigest()[:8]}"
 
 
 def threshold(stretch: float) -> Amount:
@@ -180,7 +183,7 @@ def generosity(usual: float, threshold: float, discount: float, paid: float) -> 
     return Amount(worth, f"{SHARE_OF_LIFT:.0%} of what the threshold adds to the usual basket")
 
 
-def _product(product: PredictedProduct) -> PredictedProduct:
+def shown(product: PredictedProduct) -> PredictedProduct:
     # A litre of fuel counted in millilitres costs less than the smallest coin: that is no price to show.
     price = None if product.price is None else round(product.price, 2) or None
     return msgspec.structs.replace(product, price=price)
@@ -192,7 +195,7 @@ def parameters(features: Features, version: str, now: datetime) -> ShopperParame
     return ShopperParameters(
         version=version,
         computed_at=now,
-        products=tuple(_product(product) for product in features.products or ()),
+        products=tuple(shown(product) for product in features.products or ()),
         categories={category.name: category.probability for category in features.categories or ()},
         usual_basket=round(features.usual, 2),
         threshold=asked,
@@ -208,12 +211,16 @@ def stored(row: Mapping[str, Any], version: str, now: datetime) -> Computed | Re
         msgspec.MsgspecError: the statement and the code do not fit together.
     """
     features = Features.of(row)
-    made = parameters(features, version, now)
+    return checked(features.shopper, parameters(features, version, now))
+
+
+def checked(shopper: str, made: ShopperParameters) -> Computed | Refused:
+    """As they are stored; refused where no reader would take them."""
     data = encode_parameters(made)
     if len(data) > MOST_BYTES:
-        return Refused(features.shopper, f"they take more than {MOST_BYTES} bytes")
+        return Refused(shopper, f"they take more than {MOST_BYTES} bytes")
     try:
         decode_parameters(data)
     except InvalidParameters as error:
-        return Refused(features.shopper, str(error))
-    return Computed(features.shopper, data, content_digest(made))
+        return Refused(shopper, str(error))
+    return Computed(shopper, data, content_digest(made))

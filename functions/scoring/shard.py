@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
 
+from functions.scoring.predicting import Outdated, Statistics, learned
+from functions.scoring.predictor import pages
 from functions.scoring.room import Room
-from functions.scoring.rules import PAGE, SQL, Computed, Refused, binding, stored
+from functions.scoring.rules import PAGE, SQL, Computed, Refused, binding, checked, stored
 from layers.events.record import milliseconds
 from layers.retailers import Retailer
 from layers.scoring_runs.ledger import Counts, Head, Run, Superseded
@@ -56,12 +58,27 @@ async def score(room: Room, retailer: Retailer, run: datetime, shard: Shard, now
             shard=shard.number,
             of=shard.of,
             outcome="refused" if counts.refused else "scored",
+            predictor="learned" if counts.learned else "recency",
             **msgspec.structs.asdict(counts),
         )
     closed = await room.ledger.finish(retailer.id, run, shard, counts, now)
     if closed is not None:
         fields = msgspec.structs.asdict(closed.counts)
-        log("INFO", "scored", retailer=retailer.id, run=name_of(run), shards=shard.of, **fields)
+        log(
+            "INFO",
+            "scored",
+            retailer=retailer.id,
+            run=name_of(run),
+            shards=shard.of,
+            predictor=_predictor(closed),
+            **fields,
+        )
+
+
+def _predictor(run: Run) -> str:
+    """Of all shards together: `mixed` where some found the tables changed meanwhile."""
+    counts = run.counts
+    return "recency" if not counts.learned else "learned" if counts.learned >= counts.computed else "mixed"
 
 
 class _Work:
@@ -70,6 +87,7 @@ class _Work:
         self._careful, self._plan = head.careful, known.plan
         self._at_ms = milliseconds(run)
         self._written = self._unchanged = self._refused = 0
+        self._learned = 0
         self._held: dict[str, tuple[int, bytes]] = {}
 
     async def done(self) -> Counts:
@@ -79,20 +97,52 @@ class _Work:
             async for shopper, at_ms, digest in rows.parameter_digests(self._retailer.id, self._shard.ranges())
         }
         seen: set[str] = set()
-        pages = self._room.warehouse.pages(self._statement(), binding(self._retailer, self._run), PAGE)
-        while (page := await asyncio.to_thread(next, pages, None)) is not None:
-            computed = [stored(row, self._plan.version, self._run) for row in page]
+        computing = self._computed()
+        while (page := await asyncio.to_thread(next, computing, None)) is not None:
+            by_models, computed = page
             # An erasure that ended since the features were read must not be undone.
             await self._room.suppressions.fresh()
             left = [one for one in computed if not self._is_erased(one.shopper)]
             seen.update(one.shopper for one in left)
             await self._write(left)
+            self._learned += by_models * sum(isinstance(one, Computed) for one in left)
         # Last, when all that may stay is written: who is not among them withdrew, or has no order within the contract.
         gone = sorted(self._held.keys() - seen)
         await self._room.ledger.check(self._retailer.id, self._run)
         await rows.delete_parameters(self._retailer.id, gone, 0, self._at_ms)
         kept = self._written + self._unchanged
-        return Counts(kept, self._written, self._unchanged, len(gone), self._refused)
+        return Counts(kept, self._written, self._unchanged, len(gone), self._refused, 0.0, self._learned)
+
+    def _computed(self) -> Iterator[tuple[bool, list[Computed | Refused]]]:
+        """Pages, and whether trained models predicted them. Blocking."""
+        if self._plan.models:
+            by_models = self._by_models()
+            try:
+                first = next(by_models, None)
+            except Outdated as error:
+                # The night after has begun to build, or the models are gone: facts are there at any time.
+                log("WARNING", "shard scored by recency", retailer=self._retailer.id, reason=str(error))
+                first = None
+            else:
+                if first is None:
+                    log("INFO", "shard scored by recency", retailer=self._retailer.id, reason="no statistics of it")
+            if first is not None:
+                yield True, first
+                # Outdated from here on: the message comes again, and then it is so from the first page on.
+                for page in by_models:
+                    yield True, page
+                return
+        for rows in self._room.warehouse.pages(self._statement(), binding(self._retailer, self._run), PAGE):
+            yield False, [stored(row, self._plan.version, self._run) for row in rows]
+
+    def _by_models(self) -> Iterator[list[Computed | Refused]]:
+        plan = self._plan
+        found = pages(self._room, self._retailer, self._run, self._shard, plan.key_versions, plan.models, PAGE)
+        for rows, predictions, models in found:
+            yield [
+                checked(row["shopper"], learned(Statistics.of(row), predictions, models, plan.version, self._run))
+                for row in rows
+            ]
 
     def _is_erased(self, shopper: str) -> bool:
         erased = self._room.suppressions.erased_at(self._retailer.id, shopper)

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.retailers import Registry
+from layers.stores.bigquery.port import TableRows
 from layers.stores.bigquery.trained import Shelf
-
-
-class TableRows(Protocol):
-    """See `layers.stores.bigquery.rows.BigQueryRows.batches`."""
-
-    def batches(self, dataset: str, table: str, columns: Sequence[str], restriction: str = "") -> Iterator[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ class Counts(msgspec.Struct, frozen=True):
     Attributes:
         computed: who have parameters now. written, unchanged: of these, whose changed, and whose did not.
         removed: who had some before, and have no claim to any more. refused: whose parameters break their contract, so
-            that they keep what they had. seconds: of work, all shards together.
+            that they keep what they had. seconds: of work, all shards together. learned: of the computed, who were
+            predicted by trained models, not by how often they buy.
     """
 
     computed: int = 0
@@ -59,6 +60,7 @@ class Counts(msgspec.Struct, frozen=True):
     removed: int = 0
     refused: int = 0
     seconds: float = 0.0
+    learned: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -68,6 +70,7 @@ class Counts(msgspec.Struct, frozen=True):
             self.removed + other.removed,
             self.refused + other.refused,
             round(self.seconds + other.seconds, 3),
+            self.learned + other.learned,
         )
 
 
@@ -90,12 +93,14 @@ class Head:
 class Plan:
     """Attributes:
     version: of what it computes; stands in every parameter that it writes. key_versions: of the pseudonyms there are.
+        models: the version of the trained models that predict, the same for every shard; empty where none do.
     """
 
     version: str
     shoppers: int
     shards: int
     key_versions: tuple[str, ...]
+    models: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,7 @@ class Ledger:
                 "shoppers": plan.shoppers,
                 "shards": plan.shards,
                 "key_versions": list(plan.key_versions),
+                "models": plan.models,
                 "status": Status.RUNNING.value,
                 "finished": None,
                 "groups": {},
@@ -273,7 +279,7 @@ def _head(found: Document) -> Head:
 def _run(found: Document) -> Run:
     data = found.data
     return Run(
-        Plan(data["version"], data["shoppers"], data["shards"], tuple(data["key_versions"])),
+        Plan(data["version"], data["shoppers"], data["shards"], tuple(data["key_versions"]), data.get("models", "")),
         Status(data["status"]),
         data["planned"],
         data["finished"],

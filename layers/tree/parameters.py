@@ -62,12 +62,13 @@ class ShopperParameters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
         version: of the scoring run that computed these values first; a decision names it.
         computed_at: when that run was scheduled for, with its offset.
         products: best first, at most 30, each id once.
-        categories: category to the probability that the next basket holds something of it, at most 30.
+        categories: category to the probability that the next basket holds something of it, or, where trained models
+            predict, that it is bought within 14 days; at most 30.
         usual_basket: the median total of an order, in the retailer's currency.
         threshold: the basket total that a promotion asks for, in the retailer's currency.
         generosity: what is worth giving away at that threshold, in the retailer's currency; 0 for a shopper who needs
             no discount.
-        trips: orders that were counted.
+        trips: orders that were counted; days with an order, where trained models predict.
         offers: of the campaigns that reach this shopper, best first (`layers.offers`), alternatives not drawn among
             them.
         control: in the permanent control group, which is shown no promotion and no game.

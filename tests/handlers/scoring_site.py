@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+import pyarrow as pa
 
 from functions.scoring.handler import SUBSCRIPTION, answer
 from functions.scoring.room import Room
@@ -21,6 +23,7 @@ from layers.scoring_runs.messages import MODELS_BUILT, SHARDS, Built, built_mess
 from layers.shell.push import encode_push
 from layers.stores.bigquery.fake import FakeWarehouse
 from layers.stores.bigquery.port import Parameter
+from layers.stores.bigquery.trained import FakeShelf
 from layers.stores.bigtable.fake import FakeShopperRows
 from layers.stores.firestore.fake import FakeDocuments
 from layers.stores.pubsub.fake import FakePublisher
@@ -35,7 +38,7 @@ SHOP, OTHER = (
     Retailer(id=id, name=id, write_key=id * 16, read_key=id * 15, origins=(), timezone=zone)
     for id, zone in (("aa", "Europe/Paris"), ("bb", "America/New_York"))
 )
-_RANGE = re.compile(r"o\.shopper >= '(\w+)' AND o\.shopper < '(\w+)'")
+_RANGE = re.compile(r"[os]\.shopper >= '(\w+)' AND [os]\.shopper < '(\w+)'")
 
 Rows = list[dict[str, Any]]
 
@@ -67,15 +70,21 @@ class Shop(FakeWarehouse):
     """Answers each shard's statement with the shoppers of its range, as they were at the run's moment.
 
     Attributes:
-        features: by retailer, of a moment.
+        features: by retailer, of a moment. statistics: rows of `shopper_statistics`, of every retailer alike.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.features: dict[str, Callable[[datetime], Rows]] = {}
+        self.statistics: Rows = []
 
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Rows:
         self.statements.append((sql, dict(parameters or {})))
+        if "DISTINCT s.as_of" in sql:
+            return [{"as_of": day} for day in sorted({row["as_of"] for row in self.statistics})]
+        if "shopper_statistics" in sql:
+            found = [row for row in self.statistics if any(a <= row["shopper"] < b for a, b in _RANGE.findall(sql))]
+            return sorted(found, key=lambda row: str(row["shopper"]))
         (retailer_id,) = set(re.findall(r"retailer_(\w+)\.orders", sql))
         now = (parameters or {})["now"]
         assert isinstance(now, datetime)
@@ -85,6 +94,36 @@ class Shop(FakeWarehouse):
         ranges = _RANGE.findall(sql)
         assert ranges
         return [row for row in rows if any(low <= row["shopper"] < high for low, high in ranges)]
+
+
+class Tables:
+    """Feature tables in memory, as they are read in bulk. A column that a row lacks is NULL.
+
+    Attributes:
+        rows: by table; a table that is not there was never made. before: happens before a table is read.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Rows] = {}
+        self.before: Callable[[str], None] = lambda _table: None
+
+    def batches(self, dataset: str, table: str, columns: Sequence[str], restriction: str = "") -> Iterator[Any]:
+        self.before(table)
+        if table not in self.rows:
+            raise LookupError(f"{table} does not exist in {dataset}")
+        ((low, high),) = re.findall(r"shopper >= '(\w+)' AND shopper <= '(\w+)'$", restriction)
+        assert restriction.startswith("purpose = 'score' AND")
+        kept = [row for row in self.rows[table] if low <= row["shopper"] <= high]
+        # In the reverse of their order: nothing may lean on it.
+        for row in reversed(kept):
+            yield pa.RecordBatch.from_pylist([{name: row.get(name) for name in columns}], _schema(columns))
+
+
+_KINDS = {"as_of": pa.date32()} | dict.fromkeys(("shopper", "product", "category", "department", "brand"), pa.string())
+
+
+def _schema(columns: Sequence[str]) -> Any:
+    return pa.schema([(name, _KINDS.get(name, pa.float64())) for name in columns])
 
 
 class Site:
@@ -97,6 +136,7 @@ class Site:
     def __init__(self) -> None:
         self.rows, self.documents, self.published = FakeShopperRows(), FakeDocuments(), FakePublisher()
         self.warehouse, self.suppressions = Shop(), FakeSuppressions()
+        self.tables, self.shelf = Tables(), FakeShelf()
         self.calls, self.kill_at, self.after = 0, -1, False
         self.draw: random.Random | None = None
         self.meanwhile_at = -1
@@ -110,7 +150,17 @@ class Site:
         rows: Any = _Through(self, self.rows)
         shards: Any = _Through(self, self.published)
         ledger = Ledger(documents, pause_s=0)
-        return Room(Registry([SHOP, OTHER]), self.warehouse, rows, ledger, documents, shards, self.suppressions)
+        return Room(
+            Registry([SHOP, OTHER]),
+            self.warehouse,
+            rows,
+            ledger,
+            documents,
+            shards,
+            self.suppressions,
+            self.tables,
+            self.shelf,
+        )
 
     def build(self, run: datetime = RUN, retailer: Retailer = SHOP) -> None:
         self.queue.append((MODELS_BUILT, built_message(Built(retailer.id, run))))

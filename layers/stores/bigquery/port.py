@@ -78,6 +78,17 @@ class Warehouse(Protocol):
         """`project.dataset`, to be put between backquotes."""
 
 
+class TableRows(Protocol):
+    """Rows of a table in bulk, as Arrow. Blocking."""
+
+    def batches(self, dataset: str, table: str, columns: Sequence[str], restriction: str = "") -> Iterator[Any]:
+        """See `layers.stores.bigquery.rows.BigQueryRows.batches`.
+
+        Raises:
+            LookupError: no such table. Unavailable
+        """
+
+
 class Unavailable(Exception):
     """The warehouse cannot take it now."""
 

@@ -37,14 +37,25 @@ class Version:
     figures: dict[str, dict[str, float]]
 
 
-class Shelf(Protocol):
-    """Blocking but for `put`: a handler calls it through `asyncio.to_thread`."""
-
-    async def put(self, dataset: str, models: TrainedModels) -> None:
-        """In use when it returns. Putting the same version again changes nothing."""
+class Trained(Protocol):
+    """What was learnt, to be read. Blocking: a handler calls it through `asyncio.to_thread`."""
 
     def versions(self, dataset: str) -> list[Version]:
         """Those that are whole, the newest first."""
+
+    def read(self, dataset: str, version: str) -> TrainedModels | None:
+        """One of those; None where it is not whole, or there no more.
+
+        Raises:
+            UnreadableModels: it was trained for another version of the code.
+        """
+
+
+class Shelf(Trained, Protocol):
+    """Blocking but for `put`."""
+
+    async def put(self, dataset: str, models: TrainedModels) -> None:
+        """In use when it returns. Putting the same version again changes nothing."""
 
     def newest(self, dataset: str) -> TrainedModels | None:
         """None where no model was ever trained.
@@ -57,13 +68,56 @@ class Shelf(Protocol):
         """Whether it was there. The one before it is in use from now on."""
 
 
-class BigQueryShelf:
+class BigQueryTrained:
+    """Reads only. A version never changes, so the last one read of each dataset is kept: parsing costs some 0.1 s."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self._read: dict[str, TrainedModels] = {}
+
+    def versions(self, dataset: str) -> list[Version]:
+        rows = self._warehouse.query(
+            f"""
+            SELECT m.version, ANY_VALUE(m.trained_at) AS trained_at, ANY_VALUE(m.trained_until) AS trained_until,
+              ANY_VALUE(m.figures) AS figures
+            FROM `{self._table(dataset)}` AS m
+            GROUP BY m.version
+            HAVING COUNT(DISTINCT m.part) = ANY_VALUE(m.parts)
+            ORDER BY trained_at DESC, m.version DESC
+            """
+        )
+        return [_version(row) for row in rows]
+
+    def read(self, dataset: str, version: str) -> TrainedModels | None:
+        known = self._read.get(dataset)
+        if known is not None and known.version == version:
+            return known
+        # An append may be delivered twice, so a part may stand there twice.
+        rows = self._warehouse.query(
+            f"""
+            SELECT m.part, ANY_VALUE(m.text) AS text, ANY_VALUE(m.parts) AS parts
+            FROM `{self._table(dataset)}` AS m
+            WHERE m.version = @version GROUP BY m.part ORDER BY m.part
+            """,
+            {"version": version},
+        )
+        if not rows or len(rows) != rows[0]["parts"]:
+            return None
+        read = TrainedModels.decode("".join(row["text"] for row in rows).encode())
+        self._read[dataset] = read
+        return read
+
+    def _table(self, dataset: str) -> str:
+        return f"{self._warehouse.full_name(dataset)}.{TRAINED_MODELS.stored_as}"
+
+
+class BigQueryShelf(BigQueryTrained):
     """Args:
     facts: appends the parts; belongs to the running loop.
     """
 
     def __init__(self, warehouse: Warehouse, facts: FactWriter) -> None:
-        self._warehouse = warehouse
+        super().__init__(warehouse)
         self._facts = facts
 
     async def put(self, dataset: str, models: TrainedModels) -> None:
@@ -91,39 +145,14 @@ class BigQueryShelf:
         for version in (await asyncio.to_thread(self.versions, dataset))[KEPT:]:
             await asyncio.to_thread(self.drop, dataset, version.name)
 
-    def versions(self, dataset: str) -> list[Version]:
-        rows = self._warehouse.query(
-            f"""
-            SELECT m.version, ANY_VALUE(m.trained_at) AS trained_at, ANY_VALUE(m.trained_until) AS trained_until,
-              ANY_VALUE(m.figures) AS figures
-            FROM `{self._table(dataset)}` AS m
-            GROUP BY m.version
-            HAVING COUNT(DISTINCT m.part) = ANY_VALUE(m.parts)
-            ORDER BY trained_at DESC, m.version DESC
-            """
-        )
-        return [_version(row) for row in rows]
-
     def newest(self, dataset: str) -> TrainedModels | None:
         known = self.versions(dataset)
-        if not known:
-            return None
-        # An append may be delivered twice, so a part may stand there twice.
-        rows = self._warehouse.query(
-            f"""
-            SELECT m.part, ANY_VALUE(m.text) AS text FROM `{self._table(dataset)}` AS m
-            WHERE m.version = @version GROUP BY m.part ORDER BY m.part
-            """,
-            {"version": known[0].name},
-        )
-        return TrainedModels.decode("".join(row["text"] for row in rows).encode())
+        return self.read(dataset, known[0].name) if known else None
 
     def drop(self, dataset: str, version: str) -> bool:
         statement = f"DELETE FROM `{self._table(dataset)}` AS m WHERE m.version = @version"
+        self._read.pop(dataset, None)
         return self._warehouse.execute(statement, {"version": version}) > 0
-
-    def _table(self, dataset: str) -> str:
-        return f"{self._warehouse.full_name(dataset)}.{TRAINED_MODELS.stored_as}"
 
 
 def _version(row: dict[str, Any]) -> Version:
@@ -152,6 +181,9 @@ class FakeShelf:
             Version(m.version, m.trained_at, m.trained_until, {k: dict(v.figures) for k, v in m.models.items()})
             for m in self._all(dataset)
         ]
+
+    def read(self, dataset: str, version: str) -> TrainedModels | None:
+        return next((models for models in self._all(dataset) if models.version == version), None)
 
     def newest(self, dataset: str) -> TrainedModels | None:
         return next(iter(self._all(dataset)), None)

@@ -1,0 +1,130 @@
+"""Which predictor a run has, and a shard's pages as trained models predict them. Blocking: called in a thread.
+
+Models predict where there are some that this code can read and modelling's tables are of the run's day; else shoppers
+are scored by how often they buy (`parameters.sql`), and the run says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from functions.scoring.predicting import (
+    STATISTICS,
+    TABLES,
+    Outdated,
+    Predictions,
+    Statistics,
+    columns,
+    predicted,
+    restriction,
+)
+from functions.scoring.room import Room
+from layers.facts import TRAINED_MODELS
+from layers.learning import QUESTIONS, TrainedModels, UnreadableModels
+from layers.retailers import AbsentConsent, Retailer
+from layers.scoring_runs.shards import Shard
+
+KEY = "s.shopper"
+_VERSION = 2
+"""Digits of a pseudonym that name its key's version: between two versions lie other shards' shoppers."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Attributes:
+    models: their version; empty where how often they buy is what predicts. why: in words.
+    """
+
+    models: str
+    why: str
+
+    @property
+    def predictor(self) -> str:
+        return "learned" if self.models else "recency"
+
+
+def local_day(retailer: Retailer, run: datetime) -> date:
+    """The day that modelling's tables are of, where it made them for this run."""
+    return run.astimezone(ZoneInfo(retailer.timezone)).date()
+
+
+def choose(room: Room, retailer: Retailer, run: datetime) -> Chosen:
+    """Raises:
+    Unavailable
+    """
+    missing = {TRAINED_MODELS.stored_as, *TABLES} - room.warehouse.names(retailer.dataset)
+    if missing:
+        return Chosen("", f"there is no {min(missing)} yet")
+    known = room.trained.versions(retailer.dataset)
+    if not known:
+        return Chosen("", "nothing was learned yet")
+    version = known[0].name
+    try:
+        models = room.trained.read(retailer.dataset, version)
+    except UnreadableModels as error:
+        return Chosen("", f"models {version} cannot be read: {error}")
+    if models is None or any(question.name not in models.models for question in QUESTIONS):
+        return Chosen("", f"models {version} are not whole")
+    day = local_day(retailer, run)
+    rows = room.warehouse.query(
+        f"SELECT DISTINCT s.as_of FROM `{room.warehouse.full_name(retailer.dataset)}.shopper_statistics` AS s"
+        " WHERE s.purpose = 'score'"
+    )
+    if [row["as_of"] for row in rows] != [day]:
+        return Chosen("", f"the models' tables are not of {day}")
+    return Chosen(version, f"models {version}")
+
+
+Page = tuple[list[Row], Predictions, TrainedModels]
+
+
+def pages(
+    room: Room,
+    retailer: Retailer,
+    run: datetime,
+    shard: Shard,
+    key_versions: Sequence[str],
+    version: str,
+    size: int,
+) -> Iterator[Page]:
+    """A shard's shoppers some at a time: rows of statistics, and what models predict of them.
+
+    Raises:
+        Outdated: the models are gone, or a table is of another day; what was yielded before holds.
+        Unavailable
+    """
+    try:
+        models = room.trained.read(retailer.dataset, version)
+    except UnreadableModels as error:
+        raise Outdated(f"models {version} cannot be read: {error}") from None
+    if models is None:
+        raise Outdated(f"models {version} are kept no more")
+    dataset = room.warehouse.full_name(retailer.dataset)
+    sql = STATISTICS.replace("{dataset}", dataset).replace("{shard}", shard.condition(KEY, key_versions))
+    bound = {"unknown_consent": retailer.absent_consent is AbsentConsent.GRANTED}
+    day = local_day(retailer, run)
+    for page in room.warehouse.pages(sql, bound, size):
+        for _, group in groupby(page, key=lambda row: row["shopper"][:_VERSION]):
+            rows: list[Row] = list(group)
+            if any(Statistics.of(row).as_of != day for row in rows):
+                raise Outdated(f"shopper_statistics is not of {day}")
+            shoppers = sorted(row["shopper"] for row in rows)
+            yield rows, _predicted(room, retailer, models, restriction(shoppers[0], shoppers[-1]), day), models
+
+
+def _predicted(room: Room, retailer: Retailer, models: TrainedModels, of: str, day: date) -> Predictions:
+    try:
+        tables = {
+            question.name: list(room.table_rows.batches(retailer.dataset, question.table, columns(question), of))
+            for question in QUESTIONS
+        }
+    except LookupError as error:
+        raise Outdated(str(error)) from None
+    return predicted(models, tables, day)

@@ -1,0 +1,105 @@
+"""Reading a shard for trained models on the emulator: the statement, the restriction, and what Arrow brings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from functions.scoring.predicting import TABLES, Outdated
+from functions.scoring.predictor import choose, pages
+from layers.declarations.settings import Settings
+from layers.facts import TRAINED_MODELS
+from layers.learning import QUESTIONS, Question
+from layers.retailers import AbsentConsent
+from layers.scoring_runs.shards import Shard
+from layers.stores.bigquery.rows import BigQueryRows
+from layers.stores.bigquery.trained import FakeShelf
+from layers.stores.bigquery.warehouse import BigQueryWarehouse
+from tests.contracts.datasets import make_dataset
+from tests.handlers.test_scoring_learned import models
+
+pytestmark = pytest.mark.emulators
+
+PROJECT = "scoring-by-models"
+RUN = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+DAY = date(2026, 11, 22)
+SHOPPERS = [f"01{digit}{'0' * 31}" for digit in "0379cf"]
+
+
+@dataclass
+class Reading:
+    """As much of scoring's room as reading takes."""
+
+    warehouse: Any
+    table_rows: Any
+    trained: Any
+
+
+def _features(question: Question, shopper: str, day: date) -> str:
+    things = [f"'{key}-{day.day}' AS {key}" for key in question.keys[1:]]
+    places = [f"'x' AS {name}" for name in ("category", "department", "brand")] if "product" in question.keys else []
+    columns = [
+        f"CAST({'NULL' if place == 1 else 3} AS {'INT64' if feature.whole else 'FLOAT64'}) AS {feature.name}"
+        for place, feature in enumerate(question.features)
+    ]
+    purpose = "score" if day == DAY else "train"
+    head = f"SELECT DATE '{day}' AS as_of, '{purpose}' AS purpose, '{shopper}' AS shopper"
+    return ", ".join([head, *things, *places, *columns])
+
+
+@pytest.fixture(scope="module")
+def place(bigquery_emulator: tuple[str, str]) -> tuple[Any, Any]:
+    rest, storage = bigquery_emulator
+    found = {"GONDOLA_PROJECT": PROJECT, "BIGQUERY_EMULATOR_HOST": rest, "BIGQUERY_STORAGE_EMULATOR_HOST": storage}
+    dataset = make_dataset(rest, PROJECT)
+    warehouse = BigQueryWarehouse.of(Settings(found))
+    full = warehouse.full_name(dataset)
+    days = (DAY, DAY - timedelta(days=28))
+    numbers = ", ".join(f"{n}.5 AS q{n}" for n in (10, 25, 50, 60, 75, 90))
+    rows = [
+        f"SELECT DATE '{day}' AS as_of, '{'score' if day == DAY else 'train'}' AS purpose, '{shopper}' AS shopper,"
+        f" 12 AS trips, 6 AS trips_28, {numbers}, CAST(NULL AS FLOAT64) AS discount_share, 'loyal' AS segment"
+        for shopper in SHOPPERS
+        for day in days
+    ]
+    warehouse.execute(f"CREATE TABLE `{full}.shopper_statistics` AS {' UNION ALL '.join(rows)}")
+    for question in QUESTIONS:
+        rows = [_features(question, shopper, day) for shopper in SHOPPERS for day in days]
+        warehouse.execute(f"CREATE TABLE `{full}.{question.table}` AS {' UNION ALL '.join(rows)}")
+    shop = SimpleNamespace(dataset=dataset, timezone="Europe/Paris", absent_consent=AbsentConsent.GRANTED)
+    shelf = FakeShelf()
+    shelf.kept[dataset] = [models().encode()]
+    return Reading(warehouse, BigQueryRows.of(Settings(found)), shelf), shop
+
+
+def test_the_run_has_models_where_the_tables_are_of_its_day(place: tuple[Any, Any]) -> None:
+    room, shop = place
+    there = room.warehouse.names(shop.dataset)
+    assert set(TABLES) <= there
+    assert choose(room, shop, RUN).models == ("t1" if TRAINED_MODELS.stored_as in there else "")
+    assert choose(room, shop, RUN + timedelta(days=1)).models == ""
+
+
+def test_a_shard_holds_its_own_shoppers_a_page_at_a_time(place: tuple[Any, Any]) -> None:
+    room, shop = place
+    told: list[str] = []
+    for number in range(2):
+        for rows, found, _ in pages(room, shop, RUN, Shard(number, 2), ("01",), "t1", 2):
+            people = [str(row["shopper"]) for row in rows]
+            told += people
+            assert len(people) <= 2
+            for by_shopper in (found.products, found.discoveries, found.categories, found.churn):
+                assert sorted(by_shopper) == people, "of the page, all of them and nobody else"
+            assert [row["product"] for row in found.products[people[0]]] == ["product-22"], "nothing to train on"
+            assert 0 < found.products[people[0]][0]["probability"] < 1
+    assert told == SHOPPERS
+
+
+def test_tables_of_another_day_are_noticed(place: tuple[Any, Any]) -> None:
+    room, shop = place
+    with pytest.raises(Outdated):
+        next(pages(room, shop, RUN + timedelta(days=1), Shard(0, 1), ("01",), "t1", 2))
