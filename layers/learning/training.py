@@ -21,8 +21,8 @@ from layers.learning.logistic import Logistic
 from layers.learning.metrics import auc, calibration_error, log_loss
 from layers.learning.trained import Member, TrainedModel
 
-MOST_ROWS = 600_000
-"""Of one question: 70 features of four bytes are 170 MB, and what XGBoost makes of them as much again. Beyond it whole
+MOST_ROWS = 800_000
+"""Of one question: 70 features of four bytes are 220 MB, and what XGBoost makes of them as much again. Beyond it whole
 days of a shopper are left out, drawn by chance with the training's seed."""
 
 LOGISTIC_ROWS = 200_000
@@ -147,17 +147,26 @@ def _part(rows: Rows, everything: NDArray[np.float32], groups: NDArray[np.int64]
     return _Part(everything[place], rows.happened[place], groups[place])
 
 
+def _halves(part: _Part, seed: int) -> list[_Part]:
+    first = np.random.default_rng(seed).random(int(part.groups.max()) + 1)[part.groups] < 0.5
+    return [_Part(part.rows[half], part.happened[half], part.groups[half]) for half in (first, ~first)]
+
+
 def _fit(question: Question, part: _Part, seed: int, effort: float) -> tuple[Member, ...]:
     """Members, each weighed so that none speaks louder than the others: their scores have the same spread."""
     models: list[trees.Trees | Logistic] = []
     rounds = max(5, int(ROUNDS * effort))
     few = len(part.happened) < _FEW
+    # Two models of half the shoppers' days each cost what one of all does, and their mean errs less: NDCG@10 is .2316
+    # instead of .2306 on 2017-12-01.
+    bags = [part] if few or Learner.RANKING not in question.learners else _halves(part, seed)
     for learner in question.learners:
-        if learner is Learner.TREES:
-            settings = _FEW_ROWS if few else TREES
-            models.append(trees.trained(part.rows, part.happened, rounds * (2 if few else 1), settings, seed))
+        if learner is Learner.TREES and few:
+            models.append(trees.trained(part.rows, part.happened, 2 * rounds, _FEW_ROWS, seed))
+        elif learner is Learner.TREES:
+            models += [trees.trained(bag.rows, bag.happened, rounds, TREES, seed) for bag in bags]
         elif learner is Learner.RANKING:
-            models.append(trees.trained(part.rows, part.happened, rounds, _RANKING, seed, part.groups))
+            models += [trees.trained(bag.rows, bag.happened, rounds, _RANKING, seed, bag.groups) for bag in bags]
         else:
             step = max(1, len(part.happened) // LOGISTIC_ROWS)
             models.append(logistic.trained(part.rows[::step], part.happened[::step], LOGISTIC_PENALTY))

@@ -34,7 +34,7 @@ def verdicts(
     popular = baselines.popular(past)
     models = {
         OURS: given.recommendations,
-        "boosted trees, binary objective": given.binary,
+        "one of our boosted trees, binary objective": given.binary,
         "recency-weighted, half-life 12 trips": {h: baselines.recent(past, h) for h in baskets},
         "personal frequency": {h: baselines.frequent(past, h) for h in baskets},
         "global top, 14 days": dict.fromkeys(baskets, popular[:20]),
@@ -47,9 +47,7 @@ def verdicts(
             {
                 OURS: given.discoveries,
                 "popular in the shopper's categories": given.popular_new,
-                "popular, never bought": {
-                    h: [product for product in popular if product not in past.bought(h)][:20] for h in baskets
-                },
+                "popular, never bought": {h: _but(popular, past.bought(h)) for h in baskets},
             },
             {h: new for h, basket in baskets.items() if (new := basket - past.bought(h))},
             OURS,
@@ -57,6 +55,10 @@ def verdicts(
         "churn": _churn(past, given, future),
         "categories": _categories(past, given, future, products, judged),
     }
+
+
+def _but(best_first: Sequence[str], known: set[str], many: int = 20) -> list[str]:
+    return [product for product in best_first if product not in known][:many]
 
 
 def _every_department(cut: date, orders: Sequence[Order]) -> dict[str, set[str]]:

@@ -1,9 +1,11 @@
 {# What the tables of features share. layers/learning/features.py names these columns; a test compares. #}
 
 {# Which rows a model learns from: those of a stable sample of the shoppers, so that training needs no more memory than it
-   was given, however many they are. A pseudonym's last digits are as good as drawn. All of them are scored. #}
-{% macro learnt_from(rows) -%}
-({{ rows }}.purpose = 'score' OR SUBSTR({{ rows }}.shopper, 31) <= '{{ "%04x" % ((var("training_share") * 65535) | int) }}')
+   was given, however many they are. A pseudonym's last digits are as good as drawn. All of them are scored.
+
+   part: of that sample; where a shopper has hundreds of rows, fewer shoppers suffice. #}
+{% macro learnt_from(rows, part=1.0) -%}
+({{ rows }}.purpose = 'score' OR SUBSTR({{ rows }}.shopper, 31) <= '{{ "%04x" % ((var("training_share") * part * 65535) | int) }}')
 {%- endmacro %}
 
 {% macro bought_features(s) -%}

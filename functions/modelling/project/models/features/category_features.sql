@@ -2,7 +2,7 @@
 -- The categories that a shopper buys, and of those never bought the ones that the clientele buys most.
 WITH
   shoppers AS (
-    SELECT h.* FROM {{ ref("shopper_statistics") }} AS h WHERE {{ learnt_from("h") }}
+    SELECT h.* FROM {{ ref("shopper_statistics") }} AS h WHERE {{ learnt_from("h", 0.4) }}
   ),
   popular AS (
     SELECT
@@ -32,7 +32,7 @@ WITH
       (MAX(b.trips_back) - MIN(b.trips_back)) / NULLIF(COUNT(DISTINCT b.trips_back) - 1, 0) AS mean_gap_trips
     FROM {{ ref("trip_products") }} AS t
     JOIN {{ ref("trips_before") }} AS b ON b.shopper = t.shopper AND b.day = t.day
-    WHERE t.personal AND t.category IS NOT NULL AND {{ learnt_from("b") }}
+    WHERE t.personal AND t.category IS NOT NULL AND {{ learnt_from("b", 0.4) }}
     GROUP BY b.as_of, t.shopper, t.category
   ),
   habits AS (

@@ -3,12 +3,12 @@
 -- popular of all. The candidates of a shopper are bounded, so the cost grows with the shoppers and not with the assortment.
 WITH
   shoppers AS (
-    SELECT h.* FROM {{ ref("shopper_statistics") }} AS h WHERE {{ learnt_from("h") }}
+    SELECT h.* FROM {{ ref("shopper_statistics") }} AS h WHERE {{ learnt_from("h", 0.4) }}
   ),
   habits AS (
     SELECT k.*, ROW_NUMBER() OVER (PARTITION BY k.as_of, k.shopper ORDER BY k.decayed DESC, k.category) AS place
     FROM {{ ref("shopper_category_statistics") }} AS k
-    WHERE {{ learnt_from("k") }}
+    WHERE {{ learnt_from("k", 0.4) }}
   ),
   -- How many bought it for the first time lately: what is new to many is new to one more.
   firsts AS (
