@@ -26,7 +26,7 @@ from tests.privacy.place import DEAD, Place, eventually
 from tests.privacy.scoring import Scoring
 from tests.privacy.search import Verdict, judge
 
-SPARE_GROUPS = 130
+SPARE_GROUPS = 200
 """In the long form: as many requests as there may be deeds to strike."""
 
 
