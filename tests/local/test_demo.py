@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,11 @@ def test_the_story_holds_and_everything_is_stopped(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_demo_stops_what_it_has_begun(tmp_path: Path) -> None:
-    running = subprocess.Popen(demo(tmp_path), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A suite that was itself started in the background hands on that Ctrl-C is ignored.
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    running = subprocess.Popen(
+        demo(tmp_path), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    )
     assert running.stdout is not None
     for line in running.stdout:
         if "is ready" in line:
