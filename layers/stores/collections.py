@@ -205,6 +205,7 @@ SCORING_RUNS = Collection(
     days=90,
     fields=(
         "retailer",
+        "models",
         "run",
         "planned",
         "version",

@@ -190,3 +190,10 @@ def visit(prefix: str, seed: int, events: int = 30) -> list[dict[str, Any]]:
 def comparable(decisions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """What a decision is, without what says how it came: when ingest took the event."""
     return [{name: value for name, value in row.items() if name != "received"} for row in decisions]
+
+
+def scored(shop: Shop) -> None:
+    command = [sys.executable, "-m", "functions.scoring", "run", "--retailer", "demo"]
+    environment = {**os.environ, **shop.values.values}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr

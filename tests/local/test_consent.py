@@ -7,10 +7,7 @@ That is sooner than the second that is promised, and needs no clock to be checke
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +19,7 @@ import pytest
 from emulators.stack import Stack
 from emulators.tokens import handed_on_token
 from layers.stores.bigtable.shoppers import BigtableShopperRows
-from tests.local.shop_visit import PARAMETERS, ROOT, Shop, eventually
+from tests.local.shop_visit import PARAMETERS, Shop, eventually, scored
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -122,13 +119,6 @@ def parameters_of(shop: Shop, customer: str) -> bytes | None:
         return (await BigtableShopperRows.of(shop.values).read("demo", shop.pseudonym(customer))).parameters
 
     return asyncio.run(read())
-
-
-def scored(shop: Shop) -> None:
-    command = [sys.executable, "-m", "functions.scoring", "run", "--retailer", "demo"]
-    environment = {**os.environ, **shop.values.values}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=240)
-    assert done.returncode == 0, done.stderr
 
 
 def bought(id: str, days_ago: int) -> dict[str, Any]:

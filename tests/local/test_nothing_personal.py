@@ -20,7 +20,7 @@ from emulators.raising import SECRETS
 from emulators.stack import Stack
 from layers.shell.push import encode_push
 from layers.stores.collections import COLLECTIONS
-from tests.local.shop_visit import Shop, eventually, visit
+from tests.local.shop_visit import Shop, eventually, scored, visit
 from tests.local.witness import (
     LINES,
     PSEUDONYM,
@@ -99,8 +99,9 @@ def talked(shop: Shop, prefix: str, customer: str, email: str, phone: str) -> li
             answers.append(httpx.post(shop.stack.address(function), content=pushed, timeout=20))
         nobodys = encode_push(b"{}", {"retailer": email}, f"{prefix}n", datetime.now(UTC), subscription)
         answers.append(httpx.post(shop.stack.address(function), content=nobodys, timeout=20))
-    for function in ("retention_purge", "reconciliation", "scoring"):
+    for function in ("retention_purge", "reconciliation", "scoring_watch"):
         shop.stack.fire(function)
+    scored(shop)
     assert any(answer.status_code >= 400 for answer in answers)
     return answers
 
