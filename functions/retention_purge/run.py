@@ -130,11 +130,10 @@ async def _stack(room: Room, scheduled: datetime, dry_run: bool) -> Report:
     """The dead letters first: suppressions that end tonight still count."""
     ledger = await _Ledger.of(room, scheduled, STACK)
     parts: list[Part] = []
-    swept = await sweep_dead_letters(room, dry_run)
-    if swept is not None:
-        parts.append(swept)
+    for part in await sweep_dead_letters(room, scheduled, dry_run):
+        parts.append(part)
         if not dry_run:
-            await ledger.add(swept.store, swept.removed)
+            await ledger.add(part.store, part.removed)
     for collection in COLLECTIONS:
         if collection.dated:
             parts.append(await cold.purge_collection(room, collection, scheduled, dry_run))

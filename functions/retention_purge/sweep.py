@@ -12,14 +12,16 @@ from datetime import datetime, timedelta
 
 from functions.retention_purge import suppressed
 from functions.retention_purge.room import Room
-from functions.retention_purge.rules import Part
+from functions.retention_purge.rules import Part, text_of
 from functions.retention_purge.suppressed import Erased, made_before
 from layers.events.record import KEY_SEPARATOR, read_row_key
 from layers.facts import EVERYWHERE, Table
 from layers.privacy.suppression import remembered
 from layers.retailers import Retailer
 from layers.stores.collections import SUPPRESSIONS
+from layers.stores.dead_letters import Swept
 from layers.stores.tables import ARRIVALS, EVENTS, JOURNAL_DAYS, SHOPPERS
+from layers.stores.topics import DEAD_LETTER_DAYS
 
 STORE = "erased:"
 """Stands before a store's name in the report: `removed` is what was left of the erased, `expired` what still is."""
@@ -45,18 +47,31 @@ async def sweep(room: Room, retailer: Retailer, erased: Erased, now: datetime, d
             yield await asyncio.to_thread(_table, room, retailer, table, erased, dry_run)
 
 
-async def sweep_dead_letters(room: Room, dry_run: bool) -> Part | None:
-    """Once for the stack, since a message may be any retailer's; None where nobody erased anybody."""
+async def sweep_dead_letters(room: Room, now: datetime, dry_run: bool) -> tuple[Part, Part]:
+    """Once for the stack, since a message may be any retailer's: what is left of the erased, and what is past its
+    delay. Also where nobody erased anybody: of a message that an erasure made anew, Pub/Sub counts the delay from
+    then, and the suppressions that would tell of that erasure may have ended or been lost.
+
+    Args:
+        now: of the report; the sweep goes by the real clock, as Pub/Sub does.
+    """
     erased = {retailer.id: await erased_of(room, retailer) for retailer in room.registry}
-    if not any(erased.values()):
-        return None
 
     def at(retailer_id: str, shopper: str) -> datetime | None:
         return erased[retailer_id].at(shopper)
 
-    removed = 0 if dry_run else (await room.dead_letters.remove(at)).removed
-    left = (await room.dead_letters.look(at)).found
-    return _part(DEAD_LETTERS, left if dry_run else removed, left)
+    did = Swept() if dry_run else await room.dead_letters.remove(at)
+    left = await room.dead_letters.look(at)
+    return (
+        _part(DEAD_LETTERS, left.found if dry_run else did.removed, left.found),
+        Part(
+            DEAD_LETTERS,
+            left.over if dry_run else did.ended,
+            left.messages - left.over,
+            left.over,
+            cutoff=text_of(now - timedelta(days=DEAD_LETTER_DAYS)),
+        ),
+    )
 
 
 async def _late_events(room: Room, retailer: Retailer, erased: Erased) -> AsyncIterator[bytes]:

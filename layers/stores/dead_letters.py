@@ -51,14 +51,23 @@ class TooMany(Exception):
 class Swept:
     """Attributes:
     messages: looked at. found: lines of the erased. removed: those that are gone.
+    over: messages whose delay is over. ended: those of them that are gone.
     """
 
     messages: int = 0
     found: int = 0
     removed: int = 0
+    over: int = 0
+    ended: int = 0
 
     def __add__(self, other: Swept) -> Swept:
-        return Swept(self.messages + other.messages, self.found + other.found, self.removed + other.removed)
+        return Swept(
+            self.messages + other.messages,
+            self.found + other.found,
+            self.removed + other.removed,
+            self.over + other.over,
+            self.ended + other.ended,
+        )
 
 
 @dataclass(slots=True)
@@ -149,15 +158,15 @@ class DeadLetterSweep:
                 # Given twice, as Pub/Sub may; it was counted the first time.
                 over.append(each.handle)
                 continue
-            lines, message = 0, None
+            lines, message, ended = 0, None, self._over(each)
             if each.id not in seen.held:
                 message, lines = self._without(each, erased)
-                seen.swept += Swept(messages=1, found=lines)
-            if remove and (lines or self._over(each)):
+                seen.swept += Swept(messages=1, found=lines, over=ended)
+            if remove and (lines or ended):
                 anew += [message] if message is not None else []
                 over.append(each.handle)
                 seen.gone.add(each.id)
-                seen.swept += Swept(removed=lines)
+                seen.swept += Swept(removed=lines, ended=ended)
             else:
                 seen.held[each.id] = each.handle
         if anew:

@@ -18,6 +18,7 @@ from layers.privacy.suppression import suppression_id
 from layers.stores.bigtable.fake import FakeHotEvents
 from layers.stores.bigtable.port import Arrival, ShopperRow
 from layers.stores.collections import SUPPRESSIONS
+from layers.stores.dead_letters import ORIGIN
 from layers.stores.pubsub.port import Message
 from layers.tree.parameters import ShopperParameters, encode_parameters
 from layers.tree.state import State, encode_state
@@ -264,10 +265,21 @@ async def test_dead_letters_out_of_reach_break_the_stacks_run_and_no_retailers()
     assert {report["retailer"] for report in body_of(response)["reports"]} == {"demo", "other"}
 
 
-async def test_nobody_looks_at_dead_letters_where_nobody_was_erased() -> None:
+async def test_a_dead_letter_past_its_delay_goes_also_where_nobody_was_erased() -> None:
     archive = Archive()
-    archive.dead.down = True
-    assert (await archive.fire()).status_code == 200
+    name = archive.dead.names[0]
+    archive.dead.now = NOW
+    for days in (30, 32):
+        attributes = {"retailer": "demo", ORIGIN: (NOW - timedelta(days=days)).isoformat()}
+        await archive.dead.put_back(name, [Message(dead_letter(ANNE, BEFORE), attributes)])
+    would = part_of(await archive.fire(query="dry_run=true"), "pubsub:dead-letters", "*")
+    assert (would["removed"], would["kept"], would["expired"], len(archive.dead.holds(name))) == (1, 1, 1, 2)
+    did = part_of(await archive.fire(NOW + timedelta(minutes=1)), "pubsub:dead-letters", "*")
+    assert (did["removed"], did["kept"], did["expired"]) == (1, 1, 0)
+    [left] = archive.dead.holds(name)
+    assert left.attributes[ORIGIN] == (NOW - timedelta(days=30)).isoformat()
+    again = part_of(await archive.fire(NOW + timedelta(minutes=2)), "pubsub:dead-letters", "*")
+    assert (again["removed"], again["kept"], again["expired"]) == (0, 1, 0)
 
 
 def dead_letter(shopper: str, at: Any) -> bytes:
