@@ -17,6 +17,9 @@ CLAIMS = "claims"
 
 TIMEOUT_S = 30
 
+TICK_S = 60
+"""How often `draws` has this function look at its games; tests/infra holds it to that function's schedule."""
+
 FUNCTION = Function(
     name="rewards",
     purpose="Plays the games for the value of the basket; keeps the contacts of winners, orders refunds, and forgets.",
@@ -24,6 +27,8 @@ FUNCTION = Function(
         public=False,
         paths=(
             "/v1/games",
+            "/v1/games/due",
+            "/v1/games/advance",
             "/v1/games/{retailer}/{game}",
             "/v1/games/{retailer}/{game}/close",
             "/v1/games/{retailer}/{game}/transcript",

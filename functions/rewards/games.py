@@ -1,21 +1,21 @@
-"""A game from its announcement to its transcript. Owns the documents of `games`; each step may be repeated.
+"""A game's announcement, what is told of it, its transcript. Owns the documents of `games`; each step may be repeated.
 
-open (announced, then played) → sealed (the list of tickets is published, nothing is added) → frozen (which tickets are
-void is settled) → closed (seed and winners are public).
+Does not own how it ends: `closing`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from functions.rewards.room import Room
-from functions.rewards.rules import MOST_PRIZES, accepts_until, rules_of, rules_text, seals_until, ticket_of
-from layers.game.beacon import NotOut, UnknownSource
-from layers.game.chance import commitment, commitment_sha256, drawn, round_of, sealed_sha256, transcript
+from functions.rewards.rules import MOST_PRIZES, rules_of, rules_text, ticket_of
+from functions.rewards.stages import CLOSED, MISSED, OPEN, shortest_seal
+from layers.game.beacon import UnknownSource
+from layers.game.chance import commitment, commitment_sha256, drawn, transcript
 from layers.game.model import GameRules, Ticket
 from layers.game.reading import InvalidGame, read_rules
 from layers.retailers import Retailer
@@ -23,8 +23,6 @@ from layers.shell.answers import Problem
 from layers.shell.log import log
 from layers.stores.collections import GAMES, PRIZES, TICKETS
 from layers.stores.firestore.port import Document
-
-OPEN, SEALED, FROZEN, CLOSED = "open", "sealed", "frozen", "closed"
 
 
 def game_id(retailer_id: str, game: str) -> str:
@@ -53,8 +51,9 @@ async def announce(room: Room, retailer: Retailer, text: str, now: datetime) -> 
     if rules.kind == "instant" and any(tier.prizes > MOST_PRIZES for tier in rules.tiers):
         detail = f"A tier of an instant win has {MOST_PRIZES} prizes at most. Split it, or play a draw."
         raise _refused("too-many-prizes", "A tier has too many prizes", detail)
-    if rules.seal_s < 4 * room.request_s:
-        detail = f"`seal_s` is at least {4 * room.request_s:.0f}, or tickets on their way would miss the sealed list."
+    shortest = shortest_seal(rules, room.request_s, room.tick_s)
+    if rules.seal_s < shortest:
+        detail = f"`seal_s` is at least {shortest:.0f}, or tickets on their way would miss the sealed list."
         raise _refused("seal-too-short", "There is no time to seal the list", detail)
     id, said = game_id(retailer.id, rules.game), rules_text(rules)
     known = await room.documents.get(GAMES, id)
@@ -114,92 +113,6 @@ async def game_of(room: Room, retailer: Retailer, game: str) -> Document:
     return found
 
 
-async def close(room: Room, retailer: Retailer, game: str, now: datetime) -> dict[str, Any]:
-    """Goes as far as the time allows: seals the list of tickets, draws, reveals. To be called between
-    `accepts_until` and `seals_until` of a draw, and again afterwards.
-
-    Raises:
-        Problem: it is too early; call again at the moment that it names.
-    """
-    document = await game_of(room, retailer, game)
-    rules = rules_of(document.data["rules"])
-    if document.data["status"] == OPEN:
-        # Whoever was let in a moment before is done by then.
-        due = accepts_until(rules) + timedelta(seconds=room.request_s)
-        if now < due:
-            raise _early(due)
-        document = await _seal(room, rules, document, now)
-    if document.data["status"] != CLOSED and now < seals_until(rules):
-        return {**told(room, retailer, document.data), "next": seals_until(rules)}
-    if document.data["status"] == SEALED:
-        void = sorted(ticket.entry for ticket in await tickets_of(room, retailer.id, game) if ticket.void)
-        document = await _changed(room, document, {"status": FROZEN, "void": void})
-    if document.data["status"] == FROZEN:
-        document = await _decide(room, retailer, rules, document)
-    return told(room, retailer, document.data)
-
-
-def _early(due: datetime) -> Problem:
-    detail = f"Orders paid before the close may still arrive. Nothing was done; call again from {due.isoformat()} on."
-    return _refused("too-early", "The game is not over", detail, 409)
-
-
-async def _seal(room: Room, rules: GameRules, document: Document, now: datetime) -> Document:
-    if rules.kind == "draw" and now >= seals_until(rules):
-        # The round that decides may be out: a list made now could be one that suits somebody.
-        log("ERROR", "a draw was not sealed in time", retailer=document.data["retailer"], game=rules.game)
-        detail = (
-            "The list of tickets was not sealed before the round that decides was out, so nobody could believe the "
-            "draw, and none is made. Announce a new game, and have `close` called in time by a schedule."
-        )
-        raise _refused("sealed-too-late", "The draw can no longer be proven", detail, 409)
-    sealed = ""
-    if rules.kind == "draw":
-        sealed = sealed_sha256(await tickets_of(room, document.data["retailer"], rules.game))
-    done = await _changed(room, document, {"status": SEALED, "sealed": now, "sealed_sha256": sealed})
-    log("INFO", "game sealed", retailer=document.data["retailer"], game=rules.game, sealed=sealed)
-    return done
-
-
-async def _decide(room: Room, retailer: Retailer, rules: GameRules, document: Document) -> Document:
-    tickets = await settled(room, rules, document)
-    rounds: dict[str, str] = {}
-    numbers = {round_of(rules, ticket.at) for ticket in tickets}
-    for number in sorted(numbers):
-        try:
-            rounds[str(number)] = (await room.beacons.value(rules.beacon, number)).hex()
-        except NotOut as error:
-            raise Problem(503, "no-beacon", "The beacon does not answer", f"{error}; call again.", 30) from None
-    if rules.kind == "draw" and tickets:
-        ((_, value),) = rounds.items()
-        seed = room.keys[retailer.id].seed(retailer.id, rules)
-        for ticket in drawn(rules, seed, bytes.fromhex(value), tickets):
-            if ticket.outcome == "won":
-                await _outcome(room, retailer.id, ticket)
-    done = await _changed(room, document, {"status": CLOSED, "rounds": rounds})
-    log("INFO", "game closed", retailer=retailer.id, game=rules.game, tickets=len(tickets), rounds=len(rounds))
-    return done
-
-
-async def _outcome(room: Room, retailer_id: str, ticket: Ticket) -> None:
-    while True:
-        held = await room.documents.get(TICKETS, f"{retailer_id}:{ticket.entry}")
-        if held is None:
-            return
-        data = {**held.data, "outcome": ticket.outcome}
-        if data == held.data or await room.documents.replace(TICKETS, held, data):
-            return
-
-
-async def _changed(room: Room, document: Document, change: Mapping[str, Any]) -> Document:
-    """Whoever came first has decided; the others go on from what stands there."""
-    if not await room.documents.replace(GAMES, document, {**document.data, **change}):
-        log("INFO", "another request had gone on with the game", game=document.data["game"])
-    newest = await room.documents.get(GAMES, document.id)
-    assert newest is not None
-    return newest
-
-
 async def tickets_of(room: Room, retailer_id: str, game: str) -> list[Ticket]:
     """All that were issued, as they stand."""
     found = await room.documents.find(TICKETS, retailer=retailer_id, game=game)
@@ -224,8 +137,12 @@ async def published(room: Room, retailer: Retailer, game: str) -> dict[str, Any]
         Problem: the game is not closed; its seed is still secret.
     """
     document = await game_of(room, retailer, game)
+    if document.data["status"] == MISSED:
+        detail = "Its list of tickets was not sealed in time, so no draw was made and its seed stays secret."
+        raise _refused("sealed-too-late", "The draw was never made", detail, 409)
     if document.data["status"] != CLOSED:
-        raise _refused("not-closed", "The game is not closed", "Its seed is secret until then. Call `close`.", 409)
+        detail = "Its seed is secret until then. The schedule of `draws` closes it within minutes of its time."
+        raise _refused("not-closed", "The game is not closed", detail, 409)
     rules = rules_of(document.data["rules"])
     seed = room.keys[retailer.id].seed(retailer.id, rules)
     rounds = {int(number): bytes.fromhex(value) for number, value in document.data["rounds"].items()}

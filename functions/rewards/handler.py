@@ -11,13 +11,15 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.rewards import games, prizes, tickets
+from functions.rewards import closing, games, prizes, tickets
 from functions.rewards.room import Room, make
 from functions.rewards.rules import (
     Cancelled,
     Claim,
+    Due,
     InvalidRequest,
     Look,
+    Named,
     NewGame,
     Paid,
     Question,
@@ -79,7 +81,7 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
 async def _game(request: Request, room: Room, retailer: Retailer, game: str, part: str, now: datetime) -> Response:
     if part == "/close":
         await _post(request)
-        return json_answer(await games.close(room, retailer, game, now))
+        return json_answer(await closing.close(room, retailer, game, now))
     if request.method != "GET":
         raise Problem(405, "method-not-allowed", "This is read", "Use GET.", allow="GET")
     if part == "/transcript":
@@ -151,6 +153,17 @@ async def _claim(room: Room, body: bytes, now: datetime) -> Any:
     return await prizes.claim(room, _read(body, Claim), now)
 
 
+async def _due(room: Room, body: bytes, now: datetime) -> Any:
+    _read(body, Due)
+    return {"games": await closing.due(room, now)}
+
+
+async def _advance(room: Room, body: bytes, now: datetime) -> Any:
+    asked: Named = _read(body, Named)
+    _known(room, asked.retailer)
+    return await closing.advance(room, room.registry.by_id[asked.retailer], asked.game, now)
+
+
 async def _apart(room: Room, body: bytes, _now: datetime) -> Any:
     try:
         return {"answer": await answered(room.apart, _read(body, Asked))}
@@ -164,6 +177,8 @@ _OURS: dict[str, tuple[tuple[str, ...], Callable[[Room, bytes, datetime], Awaita
     "/v1/results": (("claims",), _results),
     "/v1/prizes/look": (("claims",), _look),
     "/v1/prizes/claim": (("claims",), _claim),
+    "/v1/games/due": (("draws",), _due),
+    "/v1/games/advance": (("draws",), _advance),
     APART: (("consent_erasure", "retention_purge"), _apart),
 }
 """What functions of this stack ask, and which of them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from functions.rewards.function import CLAIMS, TIMEOUT_S
+from functions.rewards.function import CLAIMS, TICK_S, TIMEOUT_S
 from functions.rewards.rules import GameKey
 from layers.declarations import SecretKind, settings
 from layers.declarations.settings import Settings
@@ -21,6 +21,7 @@ class Room:
     """Attributes:
     project: whose accounts the calling functions run as. keys: of each retailer's games, by id. documents: of the
         database that is kept apart. request_s: how long a request that issues a ticket takes at most.
+    tick_s: how often the schedule looks at games.
     """
 
     project: str
@@ -31,6 +32,7 @@ class Room:
     beacons: BeaconValues
     signer: Signer
     request_s: float = TIMEOUT_S
+    tick_s: float = TICK_S
 
 
 async def make() -> Room:
@@ -51,4 +53,6 @@ async def make() -> Room:
         LaptopValues() if local else DrandValues(),
         signer(values, CLAIMS),
         float(values.optional(settings.LONGEST_REQUEST) or TIMEOUT_S),
+        # No clock runs on a laptop: whoever fires the job there does so when it is due.
+        1.0 if local else TICK_S,
     )

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from layers.events.refusal import UNREADABLE, describe, fields_of
-from layers.game.model import GameRules, Ticket
+from layers.game.model import GameId, GameRules, Ticket
 from layers.signing.canonical import canonical
 
 CLAIM_DAYS = 60
@@ -67,6 +67,17 @@ class Question(_Closed, frozen=True):
     retailer: RetailerId
     shoppers: Annotated[list[Digest], Meta(max_length=4)]
     order: OrderId
+
+
+class Due(_Closed, frozen=True):
+    """Which games are to be gone on with: says nothing."""
+
+
+class Named(_Closed, frozen=True):
+    """One game."""
+
+    retailer: RetailerId
+    game: GameId
 
 
 class Look(_Closed, frozen=True):

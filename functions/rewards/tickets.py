@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from functions.rewards.games import CLOSED, OPEN, prizes_id
+from functions.rewards.games import prizes_id
 from functions.rewards.room import Room
 from functions.rewards.rules import (
     CLAIM_DAYS,
@@ -21,6 +21,7 @@ from functions.rewards.rules import (
     rules_of,
     ticket_of,
 )
+from functions.rewards.stages import CLOSED, MISSED, OPEN
 from layers.game.chance import entry_of, round_of, value_of, wins
 from layers.game.model import GameRules, Outcome, Tier
 from layers.stores.collections import GAMES, PLAYERS, PRIZES, TICKETS
@@ -195,7 +196,9 @@ async def results(room: Room, asked: Question) -> list[dict[str, Any]]:
         if shopper is None:
             continue
         ticket = ticket_of(held.data)
-        outcome = "lost" if ticket.outcome == "waiting" and game["status"] == CLOSED else ticket.outcome
+        outcome: str = ticket.outcome
+        if outcome == "waiting":
+            outcome = {CLOSED: "lost", MISSED: "undrawn"}.get(game["status"], outcome)
         found.append(
             {
                 "game": rules.game,

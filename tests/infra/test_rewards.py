@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from functions.rewards.function import TICK_S
 from infra.declared import InvalidDeclaration, check
 from layers.declarations import (
     Access,
@@ -104,7 +105,12 @@ def test_the_contacts_have_one_reader_who_is_not_public(looked: Any) -> None:
     assert [function.name for function in own] == ["rewards"]
     assert isinstance(own[0].trigger, Http) and not own[0].trigger.public
     callers = {f.name for f in looked.functions if Calls("rewards") in f.needs}
-    assert callers == {"claims", "tickets", "consent_erasure", "retention_purge"}
+    assert callers == {"claims", "draws", "tickets", "consent_erasure", "retention_purge"}
+
+
+def test_games_are_looked_at_as_often_as_their_announcement_counts_on(looked: Any) -> None:
+    draws = next(function for function in looked.functions if function.name == "draws")
+    assert isinstance(draws.trigger, Schedule) and draws.trigger.cron == "* * * * *" and TICK_S == 60
 
 
 @pytest.mark.parametrize(

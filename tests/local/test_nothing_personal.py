@@ -99,7 +99,7 @@ def talked(shop: Shop, prefix: str, customer: str, email: str, phone: str) -> li
             answers.append(httpx.post(shop.stack.address(function), content=pushed, timeout=20))
         nobodys = encode_push(b"{}", {"retailer": email}, f"{prefix}n", datetime.now(UTC), subscription)
         answers.append(httpx.post(shop.stack.address(function), content=nobodys, timeout=20))
-    for function in ("retention_purge", "reconciliation", "scoring_watch"):
+    for function in ("retention_purge", "reconciliation", "scoring_watch", "draws"):
         shop.stack.fire(function)
     scored(shop)
     assert any(answer.status_code >= 400 for answer in answers)

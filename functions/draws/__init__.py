@@ -1,0 +1,1 @@
+"""Closes games when their time has come."""
