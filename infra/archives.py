@@ -82,10 +82,7 @@ def contents(root: Path, function: str) -> dict[str, bytes]:
         and not _LEFT_OUT & set(path.relative_to(package).parts)
     ]
     # Everything of the function's own package goes in, so that a module it loads lazily is never missing.
-    files: set[Path] = set(own)
-    for path in own:
-        if path.suffix == ".py":
-            files |= imports.reached(root, path)
+    files = {*own, *imports.reached(root, [path for path in own if path.suffix == ".py"])}
     for folder in {path.parent for path in files if path.is_relative_to(root / "layers") and path.suffix == ".py"}:
         files |= set(_data(folder))
     held = {path.relative_to(root).as_posix(): path.read_bytes() for path in files}

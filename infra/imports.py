@@ -7,7 +7,8 @@ One file at a time, so that an archive holds a module only if the function reach
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 _OURS = ("functions", "layers", "infra", "emulators", "tests")
@@ -25,6 +26,8 @@ def _statements(tree: ast.AST) -> Iterator[ast.stmt]:
                 yield statement
                 yield from _statements(statement)
             continue
+        if isinstance(node, ast.expr):
+            continue  # No statement stands in an expression, and most nodes are expressions.
         if isinstance(node, ast.stmt):
             yield node
         yield from _statements(node)
@@ -39,14 +42,21 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
     return ".".join([*base, node.module] if node.module else base)
 
 
-def _named(source: Path, package: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(module, names taken from it) of every import in a file."""
-    for node in _statements(ast.parse(source.read_text(), filename=source.name)):
+@cache
+def _named(source: str, name: str, package: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(module, names taken from it) of every import in a file. Most files are in most archives: read anew for each,
+    they were seven of the eight seconds that a capture took.
+
+    Args:
+        source: the file's text. name: its own, for errors.
+    """
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for node in _statements(ast.parse(source, filename=name)):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, ()
+            found += [(alias.name, ()) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            yield _absolute(node, package), tuple(alias.name for alias in node.names)
+            found.append((_absolute(node, package), tuple(alias.name for alias in node.names)))
+    return tuple(found)
 
 
 def _file(root: Path, module: str) -> Path | None:
@@ -62,15 +72,20 @@ def _module(root: Path, path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def reached(root: Path, start: Path) -> set[Path]:
-    """The files that running `start` may load: itself, what it imports, and every parent's `__init__.py`.
+def reached(root: Path, starts: Sequence[Path]) -> set[Path]:
+    """The files that running these may load: themselves, what they import, and every parent's `__init__.py`.
+
+    Args:
+        starts: of one function's folder.
 
     Raises:
         InvalidImport: it imports a module that is not there, another function, or what is no part of an archive.
     """
-    own = start.relative_to(root).parts[:2]
+    if not starts:
+        return set()
+    own = starts[0].relative_to(root).parts[:2]
     found: set[Path] = set()
-    waiting = [start]
+    waiting = list(starts)
     while waiting:
         path = waiting.pop()
         if path in found:
@@ -81,7 +96,7 @@ def reached(root: Path, start: Path) -> set[Path]:
         waiting += [parent for parent in parents if parent.is_file()]
         module = _module(root, path)
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-        for name, taken in _named(path, package):
+        for name, taken in _named(path.read_text(), path.name, package):
             if name.split(".")[0] not in _OURS:
                 continue
             if not name.startswith("layers") and tuple(name.split(".")[:2]) != own and name != "functions":
