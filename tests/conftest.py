@@ -15,6 +15,16 @@ from emulators.processes import held_servers
 from layers.declarations.settings import EMULATOR_HOSTS
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="the long form of tests that choose: every kill there is")
+
+
+@pytest.fixture
+def long_form(request: pytest.FixtureRequest) -> bool:
+    """Whether everything is wanted, and not a choice of it."""
+    return bool(request.config.getoption("--long"))
+
+
 @contextmanager
 def _one(name: str, logs: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     with held_servers([name], logs.mktemp(f"{name}-log")) as environment:

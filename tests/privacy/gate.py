@@ -6,8 +6,9 @@ function is never told. Both stores' gates share one count, so that every deed o
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,7 @@ class Trap:
         self.shut = threading.Event()
         self._open = threading.Event()
         self._open.set()
+        self._calls, self._busy = threading.Condition(), 0
 
     def lay(self, number: int = 0, after: bool = False, name: str = "") -> None:
         """Forgets what was counted; shuts before or after the deed of this number, never at 0.
@@ -88,6 +90,23 @@ class Trap:
         if self._number and self._after and number >= self._number:
             self._hold(number == self._number)
 
+    @contextlib.contextmanager
+    def under_way(self) -> Iterator[None]:
+        """While the store has a call and has not answered it."""
+        with self._calls:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._calls:
+                self._busy -= 1
+                self._calls.notify_all()
+
+    def quiet(self, patience_s: float = 30.0) -> bool:
+        """Waits until the stores have answered every call, also those of a function that is dead by now."""
+        with self._calls:
+            return self._calls.wait_for(lambda: not self._busy, patience_s)
+
     def _hold(self, it_is_the_one: bool) -> None:
         if it_is_the_one:
             self.shut.set()
@@ -95,10 +114,16 @@ class Trap:
 
 
 class Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Every method of one store, carried as bytes. `with` opens and closes its port."""
+    """Every method of one store, carried as bytes. `with` opens and closes its port.
 
-    def __init__(self, store: str, upstream: str, trap: Trap) -> None:
-        self._store, self._upstream, self._trap = store, upstream, trap
+    Args:
+        heard: told of each deed, and of each pull, that the store has answered: method, request, answer.
+    """
+
+    def __init__(
+        self, store: str, upstream: str, trap: Trap, heard: Callable[[str, bytes, bytes], None] = lambda *_: None
+    ) -> None:
+        self._store, self._upstream, self._trap, self._heard = store, upstream, trap, heard
         self.address = ""
 
     def __enter__(self) -> Gate:
@@ -121,17 +146,22 @@ class Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
         def carry(requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
             metadata = [(key, value) for key, value in context.invocation_metadata() if not key.startswith(_DROPPED)]
             call = self._channel.stream_stream(method)
-            number = 0
-            if name in _DEEDS:
+            number, kept = 0, list[bytes]()
+            if name in _DEEDS or name == "Pull":
                 kept = list(requests)
-                number, requests = self._trap.enter(Deed(self._store, name, b"".join(kept))), iter(kept)
+                requests = iter(kept)
+            if name in _DEEDS:
+                number = self._trap.enter(Deed(self._store, name, b"".join(kept)))
                 if not context.is_active():
                     return
             try:
                 answers = call(requests, timeout=context.time_remaining(), metadata=metadata)
-                if number:
-                    whole = list(answers)
-                    self._trap.leave(number)
+                if kept:
+                    with self._trap.under_way():
+                        whole = list(answers)
+                        self._heard(name, b"".join(kept), b"".join(whole))
+                    if number:
+                        self._trap.leave(number)
                     yield from whole
                 else:
                     yield from answers

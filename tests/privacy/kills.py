@@ -23,6 +23,10 @@ from tests.privacy.search import Search
 DEAD_LETTERS = "pubsub:dead-letters"
 """What a receipt calls all of them."""
 
+WAITED_OUT = "pubsub Publish"
+"""Whoever is killed here has put messages back, or is about to, and forgot none: what it holds stays held until the
+leases end, as in the cloud. After all other kills time is helped along."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -55,6 +59,7 @@ class Kills:
     ) -> None:
         self.place, self.cast, self.officer, self.spare = place, cast, officer, groups
         self.form, self.chance, self.report, self.say = form, chance, report, say
+        self.helped = 0
 
     def all(self) -> None:
         """Each request is killed at a deed of its own. Each shopper must stand in the dead letters, too."""
@@ -80,6 +85,7 @@ class Kills:
                 each.result()
         stores = {store_of(text) for text in struck}
         self.report.tells("saga killed", f"{len(struck)} times at {len(labels)} deeds, in {len(stores)} stores")
+        self.report.tells("killed holding dead letters", f"{self.helped} times, and not waited for")
         if self.form.points is None:
             missed = set(labels) - set(struck)
             self.report.check(not missed, f"never killed at {sorted(missed)}")
@@ -154,6 +160,8 @@ class Kills:
         fell = lane.trap.shut.is_set()
         lane.kill()
         asking.join(30)
+        if point.name != WAITED_OUT and self.place.lets_go(lane.grip):
+            self.helped += 1
         lane.trap.lay()
         lane.begin()
         self.right(self.officer.erase(reference, group), group, before, str(point))

@@ -16,6 +16,7 @@ from emulators.processes.control import kill, stop
 from emulators.stack import Stack
 from layers.declarations.settings import EMULATOR_HOSTS
 from tests.privacy.gate import Gate, Trap
+from tests.privacy.grip import Grip
 
 GATED = ("firestore", "bigtable", "pubsub")
 READY_S = 90.0
@@ -32,12 +33,14 @@ class Lane:
         self._stack, self._folder, self._function, self._number = stack, folder, function, number
         self._exits = contextlib.ExitStack()
         self._running: Running | None = None
-        self.trap = Trap()
+        self.trap, self.grip = Trap(), Grip()
 
     def __enter__(self) -> Lane:
         with self._exits:
             gates = {
-                name: self._exits.enter_context(Gate(name, self._stack.hosts[EMULATOR_HOSTS[name]], self.trap))
+                name: self._exits.enter_context(
+                    Gate(name, self._stack.hosts[EMULATOR_HOSTS[name]], self.trap, self._heard)
+                )
                 for name in GATED
             }
             self._hosts = {EMULATOR_HOSTS[name]: gate.address for name, gate in gates.items()}
@@ -57,6 +60,9 @@ class Lane:
     def address(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
+    def _heard(self, method: str, request: bytes, answer: bytes) -> None:
+        self.grip.hears(method, request, answer)
+
     def serve(self) -> None:
         """Starts the process, and waits until it answers."""
         self.begin()
@@ -64,6 +70,7 @@ class Lane:
 
     def begin(self) -> None:
         """The process lives no longer than the thread that calls this."""
+        self.grip = Grip()
         service = self._stack.wiring.service(self._function)
         name = f"{self._function}-lane-{self._number}"
         folder = services.unpack(ROOT / service.archive, self._folder / "functions")
@@ -80,11 +87,12 @@ class Lane:
         ready.wait(self._running, lambda: ready.answers(self._port, services.READY_PATH, (404,)), READY_S)
 
     def kill(self) -> None:
-        """SIGKILL to all its processes; returns when they are gone."""
+        """SIGKILL to all its processes; returns when they are gone, and the stores have answered what they asked."""
         assert self._running is not None
         kill([self._running])
         self._running = None
         self.trap.release()
+        assert self.trap.quiet(), "a store does not answer"
 
     def _end(self) -> None:
         self.trap.release()

@@ -11,10 +11,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from google.cloud.firestore_v1.types import firestore
 
 from layers.privacy.pseudonym import Pseudonymiser
+from layers.stores.pubsub.messages import AcknowledgeRequest, ModifyAckDeadlineRequest, PullRequest, PullResponse
 from tests.privacy.cast import Cast, Script, Shopper
 from tests.privacy.gate import Deed, Trap, store_of
+from tests.privacy.grip import Grip
 from tests.privacy.search import BEFORE, CUSTOMER, EVENT, LOGGED, PSEUDONYM, Piece, Search, judge
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -124,6 +127,31 @@ def test_a_label_names_its_store() -> None:
     assert store_of("record: bigquery:cooled_orders finished") == "bigquery:cooled_orders"
     assert store_of("bigtable:events MutateRows") == "bigtable:events"
     assert store_of("record: the end") == ""
+
+
+def test_a_grip_knows_what_was_taken_and_not_given_back() -> None:
+    grip, dead = Grip(), "projects/p/subscriptions/cooling--shopper-events--dead"
+    pulled = PullResponse()
+    for id in "abcd":
+        pulled.received_messages.add(ack_id=id)
+    grip.hears("Pull", PullRequest(subscription=dead).SerializeToString(), pulled.SerializeToString())
+    grip.hears("Acknowledge", AcknowledgeRequest(subscription=dead, ack_ids=["a"]).SerializeToString(), b"")
+    for seconds, id in ((0, "b"), (10, "c")):
+        modified = ModifyAckDeadlineRequest(subscription=dead, ack_ids=[id], ack_deadline_seconds=seconds)
+        grip.hears("ModifyAckDeadline", modified.SerializeToString(), b"")
+    assert grip.messages() == {dead: ["c", "d"]}
+    for holder in ("me", ""):
+        write = {"update": {"name": "x/turns/dead-letters", "fields": {"holder": {"string_value": holder}}}}
+        commit = firestore.CommitRequest({"writes": [write]})
+        grip.hears("Commit", firestore.CommitRequest.serialize(commit), b"")
+        assert (grip.turn, grip.holder) == ("x/turns/dead-letters", holder)
+
+
+def test_a_trap_knows_when_the_stores_have_answered() -> None:
+    trap = Trap()
+    with trap.under_way():
+        assert not trap.quiet(0.01)
+    assert trap.quiet(0.01)
 
 
 def test_a_trap_shuts_at_the_nth_deed_of_a_name_whatever_comes_between() -> None:
