@@ -11,10 +11,8 @@ import pytest
 from layers.declarations.settings import Settings
 from layers.facts import PRODUCTS as CATALOGUE
 from layers.facts import TRAINED_MODELS
-from layers.learning import CHURN, QUESTIONS, TrainedModel, TrainedModels
-from layers.learning.bigquery_ml import create_model
+from layers.learning import CHURN, TrainedModel, TrainedModels
 from layers.learning.calibration import Calibration
-from layers.learning.features import Learner
 from layers.learning.logistic import Logistic
 from layers.learning.trained import Member
 from layers.stores.bigquery import trained
@@ -115,21 +113,3 @@ def test_rows_come_in_bulk_by_columns_and_restriction(emulator: tuple[Settings, 
     assert sum(batch.num_rows for batch in some) == 1500
     with pytest.raises(LookupError, match="have not run yet"):
         list(reader.batches(dataset, "product_features", ["shopper"]))
-
-
-@pytest.mark.emulators
-@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
-def test_the_emulator_reads_the_statements_of_bigquery_ml(emulator: tuple[Settings, str], question: object) -> None:
-    """That BigQuery takes their options is not checked anywhere: see layers/learning/bigquery_ml.py."""
-    values, dataset = emulator
-    asked = next(each for each in QUESTIONS if each is question)
-    warehouse = BigQueryWarehouse.of(values)
-    name = warehouse.full_name(dataset)
-    columns = ", ".join(f"0.5 AS {column}" for column in asked.names)
-    keys = ", ".join(f"'x' AS {key}" for key in asked.keys)
-    warehouse.execute(
-        f"CREATE TABLE `{name}.{asked.table}` AS "
-        f"SELECT DATE '2026-11-01' AS as_of, 'train' AS purpose, {keys}, 1 AS target, {columns}"
-    )
-    for learner in set(asked.learners) - {Learner.RANKING}:
-        warehouse.execute(create_model(asked, learner, name))

@@ -171,7 +171,8 @@ def test_bigquery_ml_learns_from_the_same_features(question: Question) -> None:
         chosen = [line.split(" AS ")[-1] for line in made.split("SELECT\n")[1].split("\nFROM")[0].split(",\n")]
         assert [name.strip().removeprefix("f.") for name in chosen] == [*question.names, question.target, "judged"]
         asked = predict(question, learner, "shop.retailer_demo")
-        assert set(re.findall(r"f\.(\w+)", asked)) == {*question.names, *question.keys, "purpose"}
+        columns = {*question.names, *question.keys, question.target, "as_of", "purpose"}
+        assert set(re.findall(r"f\.(\w+)", asked)) == columns
 
 
 def test_bigquery_ml_ranks_nothing() -> None:
