@@ -33,9 +33,10 @@ FUNCTION = Function(
     measures=(
         *(
             Measure(name, _SHARD, number=name, labels=("retailer",))
-            for name in ("computed", "written", "removed", "refused", "seconds")
+            for name in ("computed", "learned", "written", "removed", "refused", "seconds")
         ),
         Measure("shards", _SHARD, labels=("retailer", "outcome")),
+        Measure("fallbacks", "fell back to recency", labels=("retailer",)),
         Measure("failures", "a shard could not be scored"),
         Measure("runs", "scored", labels=("retailer",)),
     ),
@@ -49,6 +50,16 @@ FUNCTION = Function(
             "names the field and the rule; correct what computes it, then run `python -m functions.scoring run`.",
             label="outcome",
             among=("refused",),
+        ),
+        Alarm(
+            "fell_back",
+            "fallbacks",
+            Severity.WARNING,
+            "shoppers are scored without the models that there are",
+            "They are scored by how often they buy, which predicts less well, and neither churn nor discoveries. The "
+            "log line's `reason` says why: tables of another day (did modelling fail, or build late?) or models that "
+            "this version of the code cannot read (fire the job `training` with ?force=true). Then run `python -m "
+            "functions.scoring run --retailer ID --at` a moment of the tables' day.",
         ),
         Alarm(
             "failing",

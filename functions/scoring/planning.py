@@ -10,7 +10,7 @@ import asyncio
 from datetime import datetime
 
 from functions.scoring.predicting import STATISTICS
-from functions.scoring.predictor import choose
+from functions.scoring.predictor import FELL_BACK, choose
 from functions.scoring.room import Room
 from functions.scoring.rules import SHOPPERS_A_SHARD, SQL, version
 from layers.retailers import Retailer
@@ -68,6 +68,8 @@ def _planned(room: Room, retailer: Retailer, run: datetime) -> Plan:
         predictor=chosen.predictor,
         reason=chosen.why,
     )
+    if chosen.fell_back:
+        log("WARNING", FELL_BACK, retailer=retailer.id, run=name_of(run), reason=chosen.why)
     dataset = room.warehouse.full_name(retailer.dataset)
     rows = room.warehouse.query(
         "SELECT SUBSTR(o.shopper, 1, 2) AS key_version, COUNT(DISTINCT o.shopper) AS shoppers"

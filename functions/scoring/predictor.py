@@ -30,6 +30,8 @@ from layers.retailers import AbsentConsent, Retailer
 from layers.scoring_runs.shards import Shard
 
 KEY = "s.shopper"
+FELL_BACK = "fell back to recency"
+"""The message of the log line that stands for models which are there and could not be used; an alarm stands on it."""
 _VERSION = 2
 """Digits of a pseudonym that name its key's version: between two versions lie other shards' shoppers."""
 
@@ -40,10 +42,12 @@ Row = Mapping[str, Any]
 class Chosen:
     """Attributes:
     models: their version; empty where how often they buy is what predicts. why: in words.
+    fell_back: there are models, and they cannot be used.
     """
 
     models: str
     why: str
+    fell_back: bool = False
 
     @property
     def predictor(self) -> str:
@@ -59,26 +63,27 @@ def choose(room: Room, retailer: Retailer, run: datetime) -> Chosen:
     """Raises:
     Unavailable
     """
-    missing = {TRAINED_MODELS.stored_as, *TABLES} - room.warehouse.names(retailer.dataset)
-    if missing:
-        return Chosen("", f"there is no {min(missing)} yet")
-    known = room.trained.versions(retailer.dataset)
+    there = room.warehouse.names(retailer.dataset)
+    known = room.trained.versions(retailer.dataset) if TRAINED_MODELS.stored_as in there else []
     if not known:
         return Chosen("", "nothing was learned yet")
+    missing = set(TABLES) - there
+    if missing:
+        return Chosen("", f"there is no {min(missing)}", fell_back=True)
     version = known[0].name
     try:
         models = room.trained.read(retailer.dataset, version)
     except UnreadableModels as error:
-        return Chosen("", f"models {version} cannot be read: {error}")
+        return Chosen("", f"models {version} cannot be read: {error}", fell_back=True)
     if models is None or any(question.name not in models.models for question in QUESTIONS):
-        return Chosen("", f"models {version} are not whole")
+        return Chosen("", f"models {version} are not whole", fell_back=True)
     day = local_day(retailer, run)
     rows = room.warehouse.query(
         f"SELECT DISTINCT s.as_of FROM `{room.warehouse.full_name(retailer.dataset)}.shopper_statistics` AS s"
         " WHERE s.purpose = 'score'"
     )
     if [row["as_of"] for row in rows] != [day]:
-        return Chosen("", f"the models' tables are not of {day}")
+        return Chosen("", f"the models' tables are not of {day}", fell_back=True)
     return Chosen(version, f"models {version}")
 
 

@@ -18,7 +18,7 @@ from datetime import datetime
 import msgspec
 
 from functions.scoring.predicting import Outdated, Statistics, learned
-from functions.scoring.predictor import pages
+from functions.scoring.predictor import FELL_BACK, pages
 from functions.scoring.room import Room
 from functions.scoring.rules import PAGE, SQL, Computed, Refused, binding, checked, stored
 from layers.events.record import milliseconds
@@ -121,7 +121,14 @@ class _Work:
                 first = next(by_models, None)
             except Outdated as error:
                 # The night after has begun to build, or the models are gone: facts are there at any time.
-                log("WARNING", "shard scored by recency", retailer=self._retailer.id, reason=str(error))
+                log(
+                    "WARNING",
+                    FELL_BACK,
+                    retailer=self._retailer.id,
+                    run=name_of(self._run),
+                    shard=self._shard.number,
+                    reason=str(error),
+                )
                 first = None
             else:
                 if first is None:

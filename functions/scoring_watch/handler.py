@@ -61,7 +61,8 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
 
 async def _look(room: Room, retailer: Retailer, now: datetime) -> Seen:
     head = await room.ledger.head(retailer.id)
-    verdict = judged(head, now)
+    known = await room.ledger.run(retailer.id, head.run) if head is not None and not head.settled else None
+    verdict = judged(head, known.planned if known else None, now)
     if head is not None and verdict is Verdict.LATE:
         await room.built.publish([built_message(Built(retailer.id, head.run))])
     seen = Seen(retailer.id, name_of(head.run) if head else "", verdict)

@@ -8,7 +8,8 @@ from enum import StrEnum
 from layers.scoring_runs.ledger import Head
 
 LATE = timedelta(hours=2)
-"""After its moment, at which modelling begins. Scoring itself fans out over instances and takes minutes."""
+"""After it was planned. It fans out over instances and takes minutes. Not after its moment: a run that training asks
+for has that of the tables, hours ago."""
 
 MISSING = timedelta(hours=27)
 """After the moment of the last one: a night and a generous morning."""
@@ -22,11 +23,15 @@ class Verdict(StrEnum):
     NONE_YET = "none-yet"
 
 
-def judged(head: Head | None, now: datetime) -> Verdict:
-    """Of a retailer's newest run; `now` is when the watch was scheduled for."""
+def judged(head: Head | None, planned: datetime | None, now: datetime) -> Verdict:
+    """Of a retailer's newest run.
+
+    Args:
+        planned: when it was; None for one that was begun and not planned yet, which is then as old as its moment.
+        now: when the watch was scheduled for.
+    """
     if head is None:
         return Verdict.NONE_YET
-    age = now - head.run
     if head.settled:
-        return Verdict.MISSING if age > MISSING else Verdict.FINE
-    return Verdict.LATE if age > LATE else Verdict.RUNNING
+        return Verdict.MISSING if now - head.run > MISSING else Verdict.FINE
+    return Verdict.LATE if now - (planned or head.run) > LATE else Verdict.RUNNING

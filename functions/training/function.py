@@ -10,6 +10,7 @@ from layers.declarations import (
     Scale,
     Schedule,
     Severity,
+    Topic,
 )
 
 _LINE = "training ended"
@@ -19,7 +20,7 @@ FUNCTION = Function(
     name="training",
     purpose="Trains the models that shoppers are scored with, and takes them into use only when they are no worse.",
     trigger=Schedule(cron="45 4 * * *"),
-    needs=(Dataset(Access.WRITE, in_bulk=True),),
+    needs=(Dataset(Access.WRITE, in_bulk=True), Topic("models-built")),
     scale=Scale(max_instances=1, cpu=2, memory="4Gi", timeout_s=1800),
     measures=(Measure("trainings", _LINE, labels=("retailer", "status")),),
     alarms=(

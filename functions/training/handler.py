@@ -1,4 +1,6 @@
-"""Training's shell: which retailers are due, their training in a thread, the gate, the shelf."""
+"""Training's shell: which retailers are due, their training in a thread, the gate, the shelf; then shoppers are scored
+again, by what was learned.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,10 @@ from starlette.responses import Response
 
 from functions.training.learning import learn
 from functions.training.room import Room, make
-from functions.training.rules import Status, due, figures_of, judge, today, version
+from functions.training.rules import Status, due, figures_of, judge, rescored, today, version
 from layers.learning.training import NothingToLearn
 from layers.retailers import Retailer
+from layers.scoring_runs.messages import Built, built_message, name_of
 from layers.shell.answers import Problem, json_answer
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure, log
@@ -25,12 +28,17 @@ room = Lazily(make)
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a run did for one retailer. `version`: of what is in use now; empty where nothing is."""
+    """What a run did for one retailer.
+
+    Attributes:
+        version: of what is in use now; empty where nothing is. scored: the name of the scoring run that was asked for.
+    """
 
     retailer: str
     status: Status
     version: str = ""
     reasons: tuple[str, ...] = ()
+    scored: str = ""
     seconds: float = 0.0
 
 
@@ -80,10 +88,27 @@ async def _one(room: Room, retailer: Retailer, scheduled: datetime, forced: bool
     name = version(retailer, scheduled)
     newest = known[0] if known else None
     if not forced and not due([each.trained_at for each in known], scheduled):
-        return Report(retailer.id, Status.NOT_DUE, newest.name if newest else "")
+        # This run's own: it may have been killed before it told anybody.
+        own = newest is not None and newest.name == name
+        scored = await _score(room, retailer) if own else ""
+        return Report(retailer.id, Status.NOT_DUE, newest.name if newest else "", scored=scored)
     models = await asyncio.to_thread(learn, room, retailer.dataset, name, today(retailer, scheduled), scheduled)
     judgement = judge(figures_of(models), newest.figures if newest else None)
     if not judgement.good and not forced:
         return Report(retailer.id, Status.REFUSED, newest.name if newest else "", judgement.reasons)
     await room.shelf.put(retailer.dataset, models)
-    return Report(retailer.id, Status.TRAINED, name, judgement.reasons)
+    return Report(retailer.id, Status.TRAINED, name, judgement.reasons, await _score(room, retailer))
+
+
+async def _score(room: Room, retailer: Retailer) -> str:
+    """Begins the run that scores by the models just taken into use; its name, empty where there is nothing to score."""
+    sql = (
+        f"SELECT MAX(s.built) AS built FROM `{room.warehouse.full_name(retailer.dataset)}.shopper_statistics` AS s"
+        " WHERE s.purpose = 'score'"
+    )
+    (row,) = await asyncio.to_thread(room.warehouse.query, sql)
+    if row["built"] is None:
+        return ""
+    run = rescored(row["built"])
+    await room.built.publish([built_message(Built(retailer.id, run))])
+    return name_of(run)

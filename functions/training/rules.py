@@ -23,6 +23,10 @@ MOST_CALIBRATION_ERROR = 0.1
 TOLERATED_LOSS = 0.02
 """Of AUC, against the models in use: what chance moves it from week to week stays below."""
 
+AFTER_BUILT = timedelta(seconds=1)
+"""A run of scoring is known by its moment. So that of new models is newer than the night's own, and of the same local
+day as the tables; but for tables of the last second before midnight, which would be scored by recency."""
+
 EVERY = timedelta(days=6, hours=12)
 """A little less than a week, so that a run which starts some minutes earlier than the last does not wait a day."""
 
@@ -88,6 +92,15 @@ def version(retailer: Retailer, scheduled: datetime) -> str:
     repeated run has the same name and other features never have it."""
     learnt = repr([(question.name, question.names, question.learners) for question in QUESTIONS])
     return f"{scheduled:%Y%m%dT%H%M%SZ}-{sha256(f'{retailer.id}{learnt}'.encode()).hexdigest()[:8]}"
+
+
+def rescored(built: datetime) -> datetime:
+    """The moment of the run that scores by new models.
+
+    Args:
+        built: the moment of the run that made the tables which they are to predict from.
+    """
+    return built.replace(microsecond=0) + AFTER_BUILT
 
 
 def today(retailer: Retailer, scheduled: datetime) -> str:

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from functions.scoring import planning
+from functions.scoring.function import FUNCTION
 from functions.scoring.predicting import TABLES, restriction
+from functions.scoring.predictor import FELL_BACK
 from functions.scoring.rules import generosity, threshold
 from layers.facts import TRAINED_MODELS
 from layers.learning import CATEGORIES, CHURN, DISCOVERIES, PRODUCTS, QUESTIONS, TrainedModel, TrainedModels, columns_of
@@ -177,8 +179,14 @@ def test_without_models_or_tables_of_the_day_how_often_they_buy_predicts_and_the
     stored = made.stored()
     assert set(stored) == {pseudonym(number) for number in range(MANY)}
     assert {tuple(p.id for p in found.products) for found in stored.values()} == {("p1",)}
-    (run,) = logged(capsys, "scored")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (run,) = [line for line in lines if line["message"] == "scored"]
     assert (run["predictor"], run["learned"]) == ("recency", 0)
+    # Somebody is told, but for a retailer of whom nothing was learned yet.
+    fell_back = [line for line in lines if line["message"] == FELL_BACK]
+    assert bool(fell_back) is (trouble is not without_models)
+    assert all(line["severity"] == "WARNING" and line["retailer"] == "aa" and line["reason"] for line in fell_back)
+    assert FELL_BACK in {measure.message for measure in FUNCTION.measures}
 
 
 def test_tables_that_are_made_anew_within_a_shard_never_make_anybody_lose_anything(

@@ -76,9 +76,23 @@ async def test_without_a_clock_nothing_is_looked_at() -> None:
     assert (await answer(request, room, RUN)).status_code == 400
 
 
-@given(st.timedeltas(timedelta(0), timedelta(days=5)), st.booleans(), st.booleans())
-def test_time_alone_only_makes_it_worse(age: timedelta, settled: bool, careful: bool) -> None:
+async def test_a_run_that_training_asked_for_is_as_old_as_its_plan() -> None:
+    tower = Tower()
+    await tower.ledger.begin("aa", RUN)
+    assert (await tower.look(RUN + LATE * 2))["aa"] == "late", "begun, and nobody planned it"
+    await tower.ledger.plan("aa", RUN, PLAN, RUN + LATE * 2)
+    assert (await tower.look(RUN + LATE * 3))["aa"] == "running"
+    assert (await tower.look(RUN + LATE * 5))["aa"] == "late"
+
+
+@given(
+    st.timedeltas(timedelta(0), timedelta(days=5)),
+    st.none() | st.timedeltas(timedelta(0), timedelta(days=1)).map(lambda later: RUN + later),
+    st.booleans(),
+    st.booleans(),
+)
+def test_time_alone_only_makes_it_worse(age: timedelta, planned: datetime | None, settled: bool, careful: bool) -> None:
     head = Head(RUN, settled, careful)
-    verdicts = [judged(head, RUN + age * share) for share in (0, 0.5, 1)]
+    verdicts = [judged(head, planned, RUN + age * share) for share in (0, 0.5, 1)]
     order = [Verdict.FINE, Verdict.MISSING] if settled else [Verdict.RUNNING, Verdict.LATE]
     assert sorted(verdicts, key=order.index) == verdicts

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import Response
@@ -18,8 +19,12 @@ from functions.training.room import Room
 from functions.training.rules import EVERY, due, judge
 from layers.learning import QUESTIONS, Question
 from layers.retailers import Registry, Retailer
+from layers.scoring_runs.messages import Built, read_built
+from layers.stores.bigquery.fake import FakeWarehouse
 from layers.stores.bigquery.port import Unavailable
 from layers.stores.bigquery.trained import FakeShelf
+from layers.stores.pubsub.fake import FakePublisher
+from layers.stores.pubsub.port import Unavailable as NotPublished
 from tests.handlers.asking import ask
 
 MONDAY = datetime(2026, 11, 16, 4, 45, tzinfo=UTC)
@@ -63,11 +68,32 @@ class FakeRows:
         yield from table(question, self.sense).select(list(columns)).to_batches()
 
 
+TABLES_OF = MONDAY.replace(hour=3, minute=0)
+"""The moment of the modelling run that made the tables."""
+
+
+def room(
+    rows: FakeRows,
+    shelf: FakeShelf,
+    retailers: Sequence[Retailer] = (SHOP,),
+    built: FakePublisher | None = None,
+    tables_of: datetime | None = TABLES_OF,
+) -> Room:
+    warehouse = FakeWarehouse({"MAX(s.built)": [{"built": tables_of}]})
+    return Room(Registry(retailers), rows, shelf, warehouse, built or FakePublisher(), effort=0.15)
+
+
 async def fire(
-    rows: FakeRows, shelf: FakeShelf, at: datetime = MONDAY, query: str = "", retailers: Sequence[Retailer] = (SHOP,)
+    rows: FakeRows,
+    shelf: FakeShelf,
+    at: datetime = MONDAY,
+    query: str = "",
+    retailers: Sequence[Retailer] = (SHOP,),
+    built: FakePublisher | None = None,
+    tables_of: datetime | None = TABLES_OF,
 ) -> Response:
     request = ask("POST", "/", headers={"X-CloudScheduler-ScheduleTime": at.isoformat()}, query=query)
-    return await answer(request, Room(Registry(retailers), rows, shelf, effort=0.15), at + timedelta(minutes=3))
+    return await answer(request, room(rows, shelf, retailers, built, tables_of), at + timedelta(minutes=3))
 
 
 def told(response: Response) -> list[dict[str, Any]]:
@@ -88,6 +114,33 @@ async def test_without_a_model_one_is_trained_and_a_repeated_run_does_nothing() 
     assert told(again)[0]["status"] == "not due"
     assert rows.asked == asked
     assert len(shelf.kept[SHOP.dataset]) == 1
+
+
+async def test_new_models_score_the_same_night_and_a_run_that_was_killed_before_it_said_so_says_it_again() -> None:
+    rows, shelf, built = FakeRows(), FakeShelf(), FakePublisher()
+    built.down = True
+    assert (await fire(rows, shelf, built=built)).status_code == 503
+    assert len(shelf.kept[SHOP.dataset]) == 1, "taken into use, and nobody knows"
+    built.down = False
+    asked = rows.asked
+    response = await fire(rows, shelf, built=built)
+    assert (told(response)[0]["status"], told(response)[0]["scored"]) == ("not due", "20261116T030001Z")
+    assert rows.asked == asked, "nothing is learned twice"
+    (run,) = [read_built(message.attributes) for message in built.messages]
+    assert run == Built(SHOP.id, TABLES_OF + timedelta(seconds=1)), "newer than the night's own run, of the same tables"
+    await fire(rows, shelf, MONDAY + timedelta(days=1), built=built)
+    assert len(built.messages) == 1, "the next night's models-built is modelling's to send"
+    with pytest.raises(NotPublished):
+        built.down = True
+        await built.publish([])
+
+
+async def test_refused_models_score_nobody_and_without_tables_there_is_nothing_to_score() -> None:
+    rows, shelf, built = FakeRows(), FakeShelf(), FakePublisher()
+    assert told(await fire(rows, shelf, built=built, tables_of=None))[0]["status"] == "trained"
+    rows.sense = 0.3
+    assert told(await fire(rows, shelf, MONDAY + timedelta(days=7), built=built))[0]["status"] == "refused"
+    assert built.messages == []
 
 
 async def test_a_week_later_it_is_due() -> None:
@@ -142,7 +195,7 @@ async def test_a_wrong_clock_and_a_wrong_word_are_refused() -> None:
     rows, shelf = FakeRows(), FakeShelf()
     assert (await fire(rows, shelf, query="force=perhaps")).status_code == 400
     request = ask("POST", "/", headers={"X-CloudScheduler-ScheduleTime": "yesterday"})
-    assert (await answer(request, Room(Registry([SHOP]), rows, shelf), MONDAY)).status_code == 400
+    assert (await answer(request, room(rows, shelf), MONDAY)).status_code == 400
     assert rows.asked == 0
 
 
