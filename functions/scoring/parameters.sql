@@ -154,6 +154,7 @@ WITH
           k.probability AS probability,
           COALESCE(o.price, u.price) AS price,
           p.category AS category,
+          p.department AS department,
           p.brand AS brand
         )
         ORDER BY k.probability DESC, k.product
@@ -210,11 +211,16 @@ WITH
     SELECT
       r.shopper,
       COUNT(*) AS orders,
+      COUNT(DISTINCT IF(DATE_DIFF(DATE(@now, @timezone), r.day, DAY) <= 28, r.day, NULL)) AS trips_28,
+      MAX(IF(r.place = CEIL(r.many / 10), r.total, NULL)) AS q10,
+      MAX(IF(r.place = CEIL(r.many / 4), r.total, NULL)) AS q25,
       MAX(IF(r.place = CEIL(r.many / 2), r.total, NULL)) AS usual,
-      MAX(IF(r.place = CEIL(r.many * 3 / 5), r.total, NULL)) AS stretch
+      MAX(IF(r.place = CEIL(r.many * 3 / 5), r.total, NULL)) AS stretch,
+      MAX(IF(r.place = CEIL(r.many * 3 / 4), r.total, NULL)) AS q75,
+      MAX(IF(r.place = CEIL(r.many * 9 / 10), r.total, NULL)) AS q90
     FROM (
       SELECT
-        o.shopper, o.total,
+        o.shopper, o.day, o.total,
         ROW_NUMBER() OVER (PARTITION BY o.shopper ORDER BY o.total) AS place,
         COUNT(*) OVER (PARTITION BY o.shopper) AS many
       FROM orders AS o
@@ -225,7 +231,7 @@ WITH
     SELECT l.shopper, SUM(l.discount) AS discount, SUM(l.paid) AS paid FROM lines AS l GROUP BY l.shopper
   )
 SELECT
-  s.shopper, b.orders, b.usual, b.stretch, d.discount, d.paid,
+  s.shopper, b.orders, b.trips_28, b.q10, b.q25, b.usual, b.stretch, b.q75, b.q90, d.discount, d.paid,
   -- As text, because rows of nested structs cost the client and the emulator thirty times as much.
   TO_JSON_STRING(p.products) AS products,
   TO_JSON_STRING(c.categories) AS categories

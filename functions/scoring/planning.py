@@ -1,4 +1,4 @@
-"""A run is planned: how many shards, and a message for each that is not done.
+"""A run is planned: by which predictor, with which campaigns, how many shards; and a message for each that is not done.
 
 Planning again is how a run is resumed: the plan of the first time stays, and only the shards that are missing are
 published. Killed between any two lines, the message comes again and finds the rest.
@@ -7,14 +7,17 @@ published. Killed between any two lines, the message comes again and finds the r
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 
+from functions.scoring.agreed import Agreed, Priced, agreed, priced
 from functions.scoring.predicting import STATISTICS
 from functions.scoring.predictor import FELL_BACK, choose
 from functions.scoring.room import Room
-from functions.scoring.rules import SHOPPERS_A_SHARD, SQL, version
+from functions.scoring.rules import PRICES, SHOPPERS_A_SHARD, SQL, version
+from layers.offers.written import write_setting
 from layers.retailers import Retailer
-from layers.scoring_runs import shards
+from layers.scoring_runs import settings, shards
 from layers.scoring_runs.ledger import Plan, Status
 from layers.scoring_runs.messages import ShardDue, name_of, shard_message
 from layers.scoring_runs.shards import Shard
@@ -33,7 +36,7 @@ async def plan(room: Room, retailer: Retailer, run: datetime, now: datetime) -> 
     head = await room.ledger.begin(retailer.id, run)
     known = await room.ledger.run(retailer.id, run)
     if known is None:
-        await room.ledger.plan(retailer.id, run, await asyncio.to_thread(_planned, room, retailer, run), now)
+        await _first(room, retailer, run, now)
         known = await room.ledger.run(retailer.id, run)
     if known is None:
         raise Unavailable("the plan was written and is not there")
@@ -55,10 +58,21 @@ async def plan(room: Room, retailer: Retailer, run: datetime, now: datetime) -> 
         published=len(due),
         careful=head.careful,
         predictor="learned" if known.plan.models else "recency",
+        setting=known.plan.setting,
     )
 
 
-def _planned(room: Room, retailer: Retailer, run: datetime) -> Plan:
+async def _first(room: Room, retailer: Retailer, run: datetime, now: datetime) -> None:
+    found = await agreed(room.documents, retailer, run)
+    plan, priced_ = await asyncio.to_thread(_planned, room, retailer, run, found)
+    # What a plan names is whole before it: a kill in between leaves texts that no plan names.
+    text = write_setting(priced_.setting, priced_.uses, priced_.sample)
+    setting = await settings.keep(room.documents, retailer.id, run, text, now)
+    named = version(f"{SQL}{STATISTICS}{PRICES}", retailer, run, plan.models, setting)
+    await room.ledger.plan(retailer.id, run, replace(plan, version=named, setting=setting), now)
+
+
+def _planned(room: Room, retailer: Retailer, run: datetime, found: Agreed) -> tuple[Plan, Priced]:
     chosen = choose(room, retailer, run)
     log(
         "INFO",
@@ -78,5 +92,5 @@ def _planned(room: Room, retailer: Retailer, run: datetime) -> Plan:
     )
     shoppers = sum(int(row["shoppers"]) for row in rows)
     versions = tuple(str(row["key_version"]) for row in rows) or (FIRST_KEY,)
-    named = version(f"{SQL}{STATISTICS}", retailer, run, chosen.models)
-    return Plan(named, shoppers, shards.count(shoppers, SHOPPERS_A_SHARD), versions, chosen.models)
+    plan = Plan("not named yet", shoppers, shards.count(shoppers, SHOPPERS_A_SHARD), versions, chosen.models)
+    return plan, priced(room, retailer, run, found, plan)

@@ -6,7 +6,7 @@ computed (functions/modelling/project/models/features), nor thresholds and gener
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -21,6 +21,8 @@ from functions.scoring.rules import generosity, shown, threshold
 from layers.learning import CATEGORIES, CHURN, DISCOVERIES, PRODUCTS, QUESTIONS, Question, TrainedModels
 from layers.learning.columns import Numbers
 from layers.learning.reading import SCORED, numbers, scoring_columns
+from layers.offers.model import ShopperView, Wanted
+from layers.offers.tables import view_of
 from layers.tree.parameters import (
     MAX_CATEGORIES,
     MAX_DISCOVERIES,
@@ -46,14 +48,19 @@ class Statistics(msgspec.Struct, frozen=True):
     """One row of `statistics.sql`, as far as parameters need it.
 
     Attributes:
-        q50, q60: quantiles of a trip's basket value. discount_share: of what was bought, what came off.
+        q10 to q90: quantiles of a trip's basket value. discount_share: of what was bought, what came off.
     """
 
     as_of: date
     shopper: str
     trips: int
+    trips_28: int
+    q10: float
+    q25: float
     q50: float
     q60: float
+    q75: float
+    q90: float
     discount_share: float | None = None
     segment: str | None = None
 
@@ -67,12 +74,17 @@ class Statistics(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """By shopper; best first, `probability` in each row. Who is not there is not predicted."""
+    """By shopper; best first, `probability` in each row. Who is not there is not predicted.
+
+    Attributes:
+        promoted: of the products bought before, those that campaigns may promote, also beyond the likeliest.
+    """
 
     products: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     discoveries: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     categories: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     churn: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    promoted: Mapping[str, Sequence[Row]] = field(default_factory=dict)
 
 
 def columns(question: Question) -> list[str]:
@@ -94,9 +106,11 @@ def restriction(low: str, high: str) -> str:
     return f"{SCORED} AND shopper >= '{low}' AND shopper <= '{high}'"
 
 
-def predicted(models: TrainedModels, tables: Mapping[str, Sequence[Any]], day: date) -> Predictions:
+def predicted(
+    models: TrainedModels, tables: Mapping[str, Sequence[Any]], day: date, promoted: Collection[str] = ()
+) -> Predictions:
     """Args:
-    tables: record batches, by the name of the question whose table they are of.
+    tables: record batches, by the name of the question whose table they are of. promoted: products of campaigns.
 
     Raises:
         Outdated: a row of another day.
@@ -115,9 +129,17 @@ def predicted(models: TrainedModels, tables: Mapping[str, Sequence[Any]], day: d
         table = pa.Table.from_batches(batches)
         if set(pc.unique(pc.cast(table.column("as_of"), pa.date32())).to_pylist()) - {day}:
             raise Outdated(f"{question.table} holds another day than {day}")
-        found[name] = best(table, predict(numbers(table, question.names)), question.keys[1:], most, told)
+        probability = predict(numbers(table, question.names))
+        found[name] = best(table, probability, question.keys[1:], most, told)
+        if question is PRODUCTS and promoted:
+            kept = pc.is_in(table.column("product"), pa.array(sorted(promoted), pa.string()))
+            among = probability[kept.to_numpy(zero_copy_only=False)]
+            found["promoted"] = best(table.filter(kept), among, question.keys[1:], MOST_WANTED, told)
     return Predictions(**found)
 
+
+MOST_WANTED = 100
+"""Promoted products of one shopper that offers are worked out for: as many as are known of anybody."""
 
 _PRICES = ("usual_price", "clientele_mean_price")
 
@@ -145,6 +167,18 @@ def best(
 def _product(row: Row) -> PredictedProduct:
     price = next((row[name] for name in _PRICES if row.get(name) is not None), None)
     return shown(PredictedProduct(row["product"], row["probability"], price, row["category"], row["brand"]))
+
+
+def view(statistics: Statistics, found: Predictions) -> ShopperView:
+    """What offers are worked out from, where trained models predict."""
+    return view_of(
+        statistics.shopper,
+        msgspec.structs.asdict(statistics),
+        [
+            Wanted(row["product"], row["probability"], row["category"], row["department"], row["brand"])
+            for row in found.promoted.get(statistics.shopper, ())
+        ],
+    )
 
 
 def learned(

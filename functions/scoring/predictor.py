@@ -6,7 +6,7 @@ are scored by how often they buy (`parameters.sql`), and the run says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
@@ -98,8 +98,12 @@ def pages(
     key_versions: Sequence[str],
     version: str,
     size: int,
+    promoted: Collection[str] = (),
 ) -> Iterator[Page]:
     """A shard's shoppers some at a time: rows of statistics, and what models predict of them.
+
+    Args:
+        version: of the models. promoted: products that campaigns may promote.
 
     Raises:
         Outdated: the models are gone, or a table is of another day; what was yielded before holds.
@@ -121,10 +125,18 @@ def pages(
             if any(Statistics.of(row).as_of != day for row in rows):
                 raise Outdated(f"shopper_statistics is not of {day}")
             shoppers = sorted(row["shopper"] for row in rows)
-            yield rows, _predicted(room, retailer, models, restriction(shoppers[0], shoppers[-1]), day), models
+            yield rows, _predicted(room, retailer, models, (shoppers[0], shoppers[-1]), day, promoted), models
 
 
-def _predicted(room: Room, retailer: Retailer, models: TrainedModels, of: str, day: date) -> Predictions:
+def _predicted(
+    room: Room,
+    retailer: Retailer,
+    models: TrainedModels,
+    between: tuple[str, str],
+    day: date,
+    promoted: Collection[str],
+) -> Predictions:
+    of = restriction(*between)
     try:
         tables = {
             question.name: list(room.table_rows.batches(retailer.dataset, question.table, columns(question), of))
@@ -132,4 +144,4 @@ def _predicted(room: Room, retailer: Retailer, models: TrainedModels, of: str, d
         }
     except LookupError as error:
         raise Outdated(str(error)) from None
-    return predicted(models, tables, day)
+    return predicted(models, tables, day, promoted)

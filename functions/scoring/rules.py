@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from layers.offers.model import ShopperView, Wanted
+from layers.offers.tables import view_of
 from layers.retailers import AbsentConsent, Retailer
 from layers.stores.bigquery.port import Parameter
 from layers.tree.parameters import (
@@ -30,6 +32,12 @@ from layers.tree.parameters import (
 )
 
 SQL = Path(__file__).with_name("parameters.sql").read_text()
+
+PRICES = Path(__file__).with_name("prices.sql").read_text()
+
+PRICES_DAYS = 91
+"""Of purchases, whose median is the price that a promotion takes something off: a quarter, so that a week's promotion
+is not taken for the price."""
 
 SHOPPERS_A_SHARD = 2000
 """On average, until there are as many shards as there may be: a few seconds' work, so a killed one costs little."""
@@ -70,21 +78,33 @@ class PredictedCategory(msgspec.Struct, frozen=True):
     probability: float
 
 
+class LikelyProduct(PredictedProduct, frozen=True):
+    """With the department, by which the law tells products apart."""
+
+    department: str | None = None
+
+
 class Features(msgspec.Struct, frozen=True):
     """One row of `parameters.sql`, its JSON read.
 
     Attributes:
-        usual, stretch: the median and the 60 % quantile of an order's total. discount, paid: sums over all lines; None
-            where every line was in an excluded department.
+        trips_28: days with an order, of the last 28. q10 to q90, usual, stretch: quantiles of an order's total, of
+            these the median and 60 %. discount, paid: sums over all lines; None where every line was in an excluded
+            department.
     """
 
     shopper: str
     orders: int
+    trips_28: int
+    q10: float
+    q25: float
     usual: float
     stretch: float
+    q75: float
+    q90: float
     discount: float | None = None
     paid: float | None = None
-    products: tuple[PredictedProduct, ...] | None = None
+    products: tuple[LikelyProduct, ...] | None = None
     categories: tuple[PredictedCategory, ...] | None = None
 
     @classmethod
@@ -144,13 +164,14 @@ def binding(retailer: Retailer, now: datetime) -> dict[str, Parameter]:
     }
 
 
-def version(sql: str, retailer: Retailer, now: datetime, models: str = "") -> str:
+def version(sql: str, retailer: Retailer, now: datetime, models: str = "", setting: str = "") -> str:
     """Of a run: the moment that it was scheduled for, and a digest of the code and constants that computed it.
 
-    A repeated run has the same version; a changed rule, or other trained models, never have one that was used before.
+    A repeated run has the same version; a changed rule, other trained models or other campaigns never have one that was
+    used before.
 
     Args:
-        models: the version of those that predict.
+        models: the version of those that predict. setting: the name of what offers are worked out from.
     """
     constants = (
         SHARE_OF_LIFT,
@@ -158,7 +179,7 @@ def version(sql: str, retailer: Retailer, now: datetime, models: str = "") -> st
         _STEPS,
         sorted((k, str(v)) for k, v in binding(retailer, now).items()),
     )
-    return f"{now:%Y%m%dT%H%M%SZ}-{sha256(f'{sql}{constants}{models}'.encode()).hexdigest()[:8]}"
+    return f"{now:%Y%m%dT%H%M%SZ}-{sha256(f'{sql}{constants}{models}{setting}'.encode()).hexdigest()[:8]}"
 
 
 def threshold(stretch: float) -> Amount:
@@ -184,9 +205,10 @@ def generosity(usual: float, threshold: float, discount: float, paid: float) -> 
 
 
 def shown(product: PredictedProduct) -> PredictedProduct:
+    """As parameters hold it."""
     # A litre of fuel counted in millilitres costs less than the smallest coin: that is no price to show.
     price = None if product.price is None else round(product.price, 2) or None
-    return msgspec.structs.replace(product, price=price)
+    return PredictedProduct(product.id, product.probability, price, product.category, product.brand)
 
 
 def parameters(features: Features, version: str, now: datetime) -> ShopperParameters:
@@ -204,14 +226,24 @@ def parameters(features: Features, version: str, now: datetime) -> ShopperParame
     )
 
 
-def stored(row: Mapping[str, Any], version: str, now: datetime) -> Computed | Refused:
-    """A row of `parameters.sql` as it is stored; refused where no reader would take it.
-
-    Raises:
-        msgspec.MsgspecError: the statement and the code do not fit together.
-    """
-    features = Features.of(row)
-    return checked(features.shopper, parameters(features, version, now))
+def view(features: Features) -> ShopperView:
+    """What offers are worked out from, where how often the shopper buys is what predicts: orders in the place of trips,
+    and of products those that the parameters name."""
+    discount, paid = features.discount or 0.0, features.paid or 0.0
+    statistics = {
+        "trips": features.orders,
+        "trips_28": features.trips_28,
+        "discount_share": discount / (discount + paid) if discount + paid > 0 else 0.0,
+        **{name: getattr(features, name) for name in ("q10", "q25", "q75", "q90")},
+        "q50": features.usual,
+        "q60": features.stretch,
+    }
+    products = features.products or ()
+    return view_of(
+        features.shopper,
+        statistics,
+        [Wanted(p.id, p.probability, p.category, p.department, p.brand) for p in products],
+    )
 
 
 def checked(shopper: str, made: ShopperParameters) -> Computed | Refused:

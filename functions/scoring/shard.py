@@ -17,18 +17,19 @@ from datetime import datetime
 
 import msgspec
 
-from functions.scoring.predicting import Outdated, Statistics, learned
-from functions.scoring.predictor import FELL_BACK, pages
+from functions.scoring.offering import Scored, scored
+from functions.scoring.pages import pages
 from functions.scoring.room import Room
-from functions.scoring.rules import PAGE, SQL, Computed, Refused, binding, checked, stored
+from functions.scoring.rules import Computed, Refused
 from layers.events.record import milliseconds
+from layers.offers.model import Setting
+from layers.offers.written import read_setting
 from layers.retailers import Retailer
+from layers.scoring_runs import settings
 from layers.scoring_runs.ledger import Counts, Head, Run, Superseded
 from layers.scoring_runs.messages import name_of
 from layers.scoring_runs.shards import Shard
 from layers.shell.log import log
-
-KEY = "o.shopper"
 
 
 class NotPlanned(Exception):
@@ -87,7 +88,7 @@ class _Work:
         self._careful, self._plan = head.careful, known.plan
         self._at_ms = milliseconds(run)
         self._written = self._unchanged = self._refused = 0
-        self._learned = 0
+        self._learned = self._offered = self._control = 0
         self._held: dict[str, tuple[int, bytes]] = {}
 
     async def done(self) -> Counts:
@@ -97,68 +98,52 @@ class _Work:
             async for shopper, at_ms, digest in rows.parameter_digests(self._retailer.id, self._shard.ranges())
         }
         seen: set[str] = set()
-        computing = self._computed()
+        setting = await self._setting()
+        computing = self._computed(setting)
         while (page := await asyncio.to_thread(next, computing, None)) is not None:
             by_models, computed = page
             # An erasure that ended since the features were read must not be undone.
             await self._room.suppressions.fresh()
-            left = [one for one in computed if not self._is_erased(one.shopper)]
-            seen.update(one.shopper for one in left)
-            await self._write(left)
-            self._learned += by_models * sum(isinstance(one, Computed) for one in left)
+            left = [one for one in computed if not self._is_erased(one.result.shopper)]
+            seen.update(one.result.shopper for one in left)
+            await self._write([one.result for one in left])
+            kept = [one for one in left if isinstance(one.result, Computed)]
+            self._learned += by_models * len(kept)
+            self._offered += sum(one.offered for one in kept)
+            self._control += sum(one.control for one in kept)
         # Last, when all that may stay is written: who is not among them withdrew, or has no order within the contract.
         gone = sorted(self._held.keys() - seen)
         await self._room.ledger.check(self._retailer.id, self._run)
         await rows.delete_parameters(self._retailer.id, gone, 0, self._at_ms)
-        kept = self._written + self._unchanged
-        return Counts(kept, self._written, self._unchanged, len(gone), self._refused, 0.0, self._learned)
+        return Counts(
+            computed=self._written + self._unchanged,
+            written=self._written,
+            unchanged=self._unchanged,
+            removed=len(gone),
+            refused=self._refused,
+            learned=self._learned,
+            offered=self._offered,
+            control=self._control,
+        )
 
-    def _computed(self) -> Iterator[tuple[bool, list[Computed | Refused]]]:
+    async def _setting(self) -> Setting | None:
+        name = self._plan.setting
+        if not name:
+            return None
+        text = await settings.read(self._room.documents, self._retailer.id, self._run, name)
+        if text is None:
+            raise NotPlanned(f"setting {name} of run {name_of(self._run)}")
+        return read_setting(text)
+
+    def _computed(self, setting: Setting | None) -> Iterator[tuple[bool, list[Scored]]]:
         """Pages, and whether trained models predicted them. Blocking."""
-        if self._plan.models:
-            by_models = self._by_models()
-            try:
-                first = next(by_models, None)
-            except Outdated as error:
-                # The night after has begun to build, or the models are gone: facts are there at any time.
-                log(
-                    "WARNING",
-                    FELL_BACK,
-                    retailer=self._retailer.id,
-                    run=name_of(self._run),
-                    shard=self._shard.number,
-                    reason=str(error),
-                )
-                first = None
-            else:
-                if first is None:
-                    log("INFO", "shard scored by recency", retailer=self._retailer.id, reason="no statistics of it")
-            if first is not None:
-                yield True, first
-                # Outdated from here on: the message comes again, and then it is so from the first page on.
-                for page in by_models:
-                    yield True, page
-                return
-        for rows in self._room.warehouse.pages(self._statement(), binding(self._retailer, self._run), PAGE):
-            yield False, [stored(row, self._plan.version, self._run) for row in rows]
-
-    def _by_models(self) -> Iterator[list[Computed | Refused]]:
-        plan = self._plan
-        found = pages(self._room, self._retailer, self._run, self._shard, plan.key_versions, plan.models, PAGE)
-        for rows, predictions, models in found:
-            yield [
-                checked(row["shopper"], learned(Statistics.of(row), predictions, models, plan.version, self._run))
-                for row in rows
-            ]
+        promoted = setting.prices.keys() if setting is not None else ()
+        for page in pages(self._room, self._retailer, self._run, self._shard, self._plan, promoted):
+            yield page.by_models, [scored(one, setting) for one in page.shoppers]
 
     def _is_erased(self, shopper: str) -> bool:
         erased = self._room.suppressions.erased_at(self._retailer.id, shopper)
         return erased is not None and self._run <= erased
-
-    def _statement(self) -> str:
-        dataset = self._room.warehouse.full_name(self._retailer.dataset)
-        condition = self._shard.condition(KEY, self._plan.key_versions)
-        return SQL.replace("{dataset}", dataset).replace("{shard}", condition)
 
     async def _write(self, page: Sequence[Computed | Refused]) -> None:
         changed: list[Computed] = []

@@ -24,26 +24,26 @@ def setting_of(
     at: datetime,
     campaigns: Sequence[Campaign],
     rules: HouseRules,
-    popular: Iterable[Row],
+    prices: Iterable[Row],
     responses: Iterable[Row],
     budget_prices: BudgetPrices | None = None,
 ) -> Setting:
     """The setting of a run.
 
     Args:
-        popular: rows of `product_popularity` of the run's day, `product` and `mean_price` at least.
-        responses: rows of `price_responses` of that day.
+        prices: rows of `product` and `price`, the usual one of a unit.
+        responses: rows of the model `price_responses`.
     """
-    prices = {str(row["product"]): float(row["mean_price"]) for row in popular if row["mean_price"] is not None}
+    usual = {str(row["product"]): float(row["price"]) for row in prices if row["price"] is not None}
     elasticities = shrunk(estimated(PriceResponse.of(row) for row in responses))
-    return Setting(retailer_id, at, tuple(campaigns), rules, prices, elasticities, budget_prices or BudgetPrices())
+    return Setting(retailer_id, at, tuple(campaigns), rules, usual, elasticities, budget_prices or BudgetPrices())
 
 
 def view_of(shopper: str, statistics: Row, wanted: Sequence[Wanted]) -> ShopperView:
     """One shopper.
 
     Args:
-        statistics: the shopper's row of `shopper_statistics`: trips, trips_28, discount_share and the quantiles.
+        statistics: trips, trips_28, discount_share and the quantiles, as a row of `shopper_statistics` has them.
     """
     known = int(statistics["trips"]) >= LEAST_TRIPS
     return ShopperView(

@@ -51,7 +51,8 @@ class Counts(msgspec.Struct, frozen=True):
         computed: who have parameters now. written, unchanged: of these, whose changed, and whose did not.
         removed: who had some before, and have no claim to any more. refused: whose parameters break their contract, so
             that they keep what they had. seconds: of work, all shards together. learned: of the computed, who were
-            predicted by trained models, not by how often they buy.
+            predicted by trained models, not by how often they buy. offered: of the computed, who were drawn an offer.
+            control: who are in the control group, which is shown none.
     """
 
     computed: int = 0
@@ -61,6 +62,8 @@ class Counts(msgspec.Struct, frozen=True):
     refused: int = 0
     seconds: float = 0.0
     learned: int = 0
+    offered: int = 0
+    control: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -71,6 +74,8 @@ class Counts(msgspec.Struct, frozen=True):
             self.refused + other.refused,
             round(self.seconds + other.seconds, 3),
             self.learned + other.learned,
+            self.offered + other.offered,
+            self.control + other.control,
         )
 
 
@@ -93,7 +98,8 @@ class Head:
 class Plan:
     """Attributes:
     version: of what it computes; stands in every parameter that it writes. key_versions: of the pseudonyms there are.
-        models: the version of the trained models that predict, the same for every shard; empty where none do.
+        models: the version of the trained models that predict, the same for every shard; empty where none do. setting:
+        names what offers are worked out from (`settings`); empty in a run that was planned before there were any.
     """
 
     version: str
@@ -101,6 +107,7 @@ class Plan:
     shards: int
     key_versions: tuple[str, ...]
     models: str = ""
+    setting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +174,7 @@ class Ledger:
                 "shards": plan.shards,
                 "key_versions": list(plan.key_versions),
                 "models": plan.models,
+                "setting": plan.setting,
                 "status": Status.RUNNING.value,
                 "finished": None,
                 "groups": {},
@@ -279,7 +287,14 @@ def _head(found: Document) -> Head:
 def _run(found: Document) -> Run:
     data = found.data
     return Run(
-        Plan(data["version"], data["shoppers"], data["shards"], tuple(data["key_versions"]), data.get("models", "")),
+        Plan(
+            data["version"],
+            data["shoppers"],
+            data["shards"],
+            tuple(data["key_versions"]),
+            data.get("models", ""),
+            data.get("setting", ""),
+        ),
         Status(data["status"]),
         data["planned"],
         data["finished"],

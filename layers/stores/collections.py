@@ -215,7 +215,16 @@ SCORING_RUNS = Collection(
         "status",
         "finished",
         "groups",
+        "setting",
     ),
+)
+SCORING_SETTINGS = Collection(
+    "scoring_settings",
+    "What a scoring run's offers are worked out from: campaigns, house rules, prices of products and of budgets.",
+    "<retailer>:<scheduled moment>:<digest>:<part>",
+    dated="planned",
+    days=90,
+    fields=("retailer", "run", "planned", "part", "parts", "text"),
 )
 # A run has at most 64 of them: one document for the states of 64 shards is written 64 times in a night.
 SCORING_SHARDS = Collection(
@@ -363,6 +372,7 @@ COLLECTIONS = (
     RESERVATIONS,
     SCORING_HEADS,
     SCORING_RUNS,
+    SCORING_SETTINGS,
     SCORING_SHARDS,
     PROMISES,
     GAMES,

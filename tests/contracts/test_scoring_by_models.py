@@ -88,11 +88,12 @@ def test_a_shard_holds_its_own_shoppers_a_page_at_a_time(place: tuple[Any, Any])
     room, shop = place
     told: list[str] = []
     for number in range(2):
-        for rows, found, _ in pages(room, shop, RUN, Shard(number, 2), ("01",), "t1", 2):
+        for rows, found, _ in pages(room, shop, RUN, Shard(number, 2), ("01",), "t1", 2, {"product-22", "another"}):
             people = [str(row["shopper"]) for row in rows]
             told += people
             assert len(people) <= 2
-            for by_shopper in (found.products, found.discoveries, found.categories, found.churn):
+            every = (found.products, found.discoveries, found.categories, found.churn, found.promoted)
+            for by_shopper in every:
                 assert sorted(by_shopper) == people, "of the page, all of them and nobody else"
             assert [row["product"] for row in found.products[people[0]]] == ["product-22"], "nothing to train on"
             assert 0 < found.products[people[0]][0]["probability"] < 1

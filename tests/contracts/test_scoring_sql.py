@@ -6,6 +6,7 @@ before the contract, shoppers who refused one purpose or both, departments that 
 
 from __future__ import annotations
 
+import math
 import random
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,14 +19,24 @@ import msgspec
 import pytest
 
 from functions.cooling.rules import cool
-from functions.scoring.rules import HALF_LIFE_TRIPS, PRIOR_TRIPS, SQL, WINDOW_DAYS, Features, binding
-from functions.scoring.shard import KEY
+from functions.scoring.pages import KEY
+from functions.scoring.rules import (
+    HALF_LIFE_TRIPS,
+    PRICES,
+    PRICES_DAYS,
+    PRIOR_TRIPS,
+    SQL,
+    WINDOW_DAYS,
+    Features,
+    binding,
+)
 from layers.declarations.settings import Settings
 from layers.events.model import ConsentChanged, Event, OrderLine, OrderPaid, Purposes
 from layers.events.record import Record
 from layers.facts import PRODUCTS
 from layers.retailers import AbsentConsent, Contract, Retailer
 from layers.scoring_runs.shards import Shard
+from layers.stores.bigquery.port import Parameter
 from layers.stores.bigquery.warehouse import BigQueryWarehouse
 from layers.stores.bigquery.writer import BigQueryFacts
 from tests.contracts.datasets import make_dataset
@@ -171,6 +182,7 @@ class Scored:
     expected: Orders
     measured: Orders
     features: dict[str, Features]
+    prices: dict[str, float]
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +221,17 @@ def scored(bigquery_emulator: tuple[str, str]) -> Scored:
     ]
     assert len(rows) == len({row["shopper"] for row in rows})
     features = {row["shopper"]: Features.of(row) for row in rows}
-    return Scored(counted(orders, PERSONAL), counted(orders, MEASURED), features)
+    asked: dict[str, Parameter] = {
+        "now": NOW,
+        "since": NOW - timedelta(days=PRICES_DAYS),
+        "products": ["p39", "p1"],
+        "categories": ["C2", "C3"],
+        "unknown_consent": True,
+    }
+    found = warehouse.query(PRICES.replace("{dataset}", f"{PROJECT}.{dataset}"), asked)
+    prices = {row["product"]: row["price"] for row in found}
+    assert len(prices) == len(found)
+    return Scored(counted(orders, PERSONAL), counted(orders, MEASURED), features, prices)
 
 
 def test_the_data_covers_what_must_not_count() -> None:
@@ -257,12 +279,14 @@ def test_the_catalogue_says_category_and_brand_where_it_knows_the_product(scored
     for found in scored.features.values():
         for product in found.products or ():
             known = catalogue.get(product.id, {})
-            assert (product.category, product.brand) == (known.get("category"), known.get("brand"))
+            assert (product.category, product.department, product.brand) == tuple(
+                known.get(name) for name in ("category", "department", "brand")
+            )
 
 
-def nearest_rank(values: Iterable[float], tenths: int) -> float:
+def nearest_rank(values: Iterable[float], tenths: float) -> float:
     ordered = sorted(values)
-    return ordered[-(-len(ordered) * tenths // 10) - 1]
+    return ordered[math.ceil(len(ordered) * tenths / 10) - 1]
 
 
 def test_the_usual_price_is_the_median_of_the_last_purchases_with_a_quantity(scored: Scored) -> None:
@@ -294,7 +318,28 @@ def unit_prices(orders: list[OrderPaid]) -> dict[str, list[tuple[datetime, float
 def test_usual_basket_and_stretch_are_orders_at_their_places(scored: Scored) -> None:
     for who, found in scored.features.items():
         totals = [order.total for order in scored.expected[who]]
-        assert (found.usual, found.stretch) == (nearest_rank(totals, 5), nearest_rank(totals, 6))
+        found_at = (found.q10, found.q25, found.usual, found.stretch, found.q75, found.q90)
+        assert found_at == tuple(nearest_rank(totals, tenths) for tenths in (1, 2.5, 5, 6, 7.5, 9))
+
+
+def test_trips_of_the_last_four_weeks_are_days_with_an_order(scored: Scored) -> None:
+    today = NOW.astimezone(ZONE).date()
+    for who, found in scored.features.items():
+        days = {day(order) for order in scored.expected[who]}
+        assert found.trips_28 == sum(today - timedelta(days=28) <= each for each in days)
+
+
+def test_the_price_of_what_is_promoted_is_the_median_of_a_quarter_by_who_may_be_counted(scored: Scored) -> None:
+    """Of the products and categories that campaigns name, and of no other."""
+    category = {product["product"]: product["category"] for product in CATALOGUE}
+    quarter = NOW - timedelta(days=PRICES_DAYS)
+    paid: dict[str, list[float]] = defaultdict(list)
+    for those in scored.measured.values():
+        for id, dated in unit_prices([order for order in those if order.at >= quarter]).items():
+            if id in ("p39", "p1") or category.get(id) in ("C2", "C3"):
+                paid[id] += [price for _, price in dated]
+    assert len(paid) > 5
+    assert scored.prices == {id: pytest.approx(nearest_rank(prices, 5), abs=0.006) for id, prices in paid.items()}
 
 
 def test_discounts_are_summed_over_products_only(scored: Scored) -> None:

@@ -57,8 +57,13 @@ def shopper(number: int, stretch: float = 22.0) -> dict[str, Any]:
     return {
         "shopper": pseudonym(number),
         "orders": 3,
+        "trips_28": 2,
+        "q10": 8.0,
+        "q25": 14.0,
         "usual": 20.0,
         "stretch": stretch,
+        "q75": stretch + 8.0,
+        "q90": stretch + 20.0,
         "discount": 5.0,
         "paid": 15.0,
         "products": '[{"id": "p1", "probability": 0.5, "price": 1.0}]',
@@ -70,13 +75,16 @@ class Shop(FakeWarehouse):
     """Answers each shard's statement with the shoppers of its range, as they were at the run's moment.
 
     Attributes:
-        features: by retailer, of a moment. statistics: rows of `shopper_statistics`, of every retailer alike.
+        features: by retailer, of a moment. statistics: rows of `shopper_statistics`, of every retailer alike. prices:
+            by product, of what campaigns promote. responses: rows of `price_responses`.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.features: dict[str, Callable[[datetime], Rows]] = {}
         self.statistics: Rows = []
+        self.prices: dict[str, float] = {}
+        self.responses: Rows = []
 
     def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Rows:
         self.statements.append((sql, dict(parameters or {})))
@@ -85,6 +93,10 @@ class Shop(FakeWarehouse):
         if "shopper_statistics" in sql:
             found = [row for row in self.statistics if any(a <= row["shopper"] < b for a, b in _RANGE.findall(sql))]
             return sorted(found, key=lambda row: str(row["shopper"]))
+        if "@since" in sql:
+            return [{"product": product, "price": price} for product, price in self.prices.items()]
+        if "price_responses" in sql:
+            return self.responses
         (retailer_id,) = set(re.findall(r"retailer_(\w+)\.orders", sql))
         now = (parameters or {})["now"]
         assert isinstance(now, datetime)
@@ -114,9 +126,13 @@ class Tables:
         ((low, high),) = re.findall(r"shopper >= '(\w+)' AND shopper <= '(\w+)'$", restriction)
         assert restriction.startswith("purpose = 'score' AND")
         kept = [row for row in self.rows[table] if low <= row["shopper"] <= high]
-        # In the reverse of their order: nothing may lean on it.
-        for row in reversed(kept):
-            yield pa.RecordBatch.from_pylist([{name: row.get(name) for name in columns}], _schema(columns))
+        # In the reverse of their order, in batches of uneven size: nothing may lean on either.
+        kept.reverse()
+        schema = _schema(columns)
+        for some in (kept[:1], kept[1:]):
+            if some:
+                arrays = [pa.array([row.get(name) for row in some], schema.field(name).type) for name in columns]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 _KINDS = {"as_of": pa.date32()} | dict.fromkeys(("shopper", "product", "category", "department", "brand"), pa.string())
@@ -130,7 +146,7 @@ class Site:
     """Attributes:
     calls: how many calls the stores took. kill_at: that call is the last one of its process, once. after: it is killed
         after the call took effect, not before. draw: with it, calls pause at random, so that what runs at once mixes.
-        meanwhile: happens once, whole, just before the call `meanwhile_at` takes effect.
+        meanwhile: happens once, whole, just before the call `meanwhile_at` takes effect. retailers: who is known.
     """
 
     def __init__(self) -> None:
@@ -142,6 +158,7 @@ class Site:
         self.meanwhile_at = -1
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
         self.queue: list[tuple[str, Message]] = []
+        self.retailers: tuple[Retailer, ...] = (SHOP, OTHER)
         self.refusals: list[int] = []
 
     @property
@@ -151,7 +168,7 @@ class Site:
         shards: Any = _Through(self, self.published)
         ledger = Ledger(documents, pause_s=0)
         return Room(
-            Registry([SHOP, OTHER]),
+            Registry(self.retailers),
             self.warehouse,
             rows,
             ledger,

@@ -77,7 +77,7 @@ def site(many: int = MANY, day: date = DAY) -> Site:
         CATEGORIES.table: [row(n, CATEGORIES.names[0], k, day, category=f"C{k:02}") for n in people for k in range(35)],
         CHURN.table: [row(n, CHURN.names[0], n, day) for n in people if n],
     }
-    asyncio.run(made.shelf.put("retailer_aa", models()))
+    made.shelf.kept["retailer_aa"] = [models().encode()]
     return made
 
 
@@ -193,7 +193,7 @@ def test_tables_that_are_made_anew_within_a_shard_never_make_anybody_lose_anythi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The first page is read, then the next night's rows stand in the tables."""
-    monkeypatch.setattr("functions.scoring.shard.PAGE", 1)
+    monkeypatch.setattr("functions.scoring.pages.PAGE", 1)
     made, read = site(), list[str]()
 
     def anew(table: str) -> None:

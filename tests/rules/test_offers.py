@@ -286,13 +286,13 @@ STATISTICS = {
 
 
 def test_rows_of_the_models_are_all_that_a_run_needs() -> None:
-    popular: list[dict[str, Any]] = [
-        {"product": "coffee1", "mean_price": 3.49},
-        {"product": "soap1", "mean_price": None},
+    usual: list[dict[str, Any]] = [
+        {"product": "coffee1", "price": 3.49},
+        {"product": "soap1", "price": None},
     ]
     sums = {"product_weeks": 900, "products": 20, "sxx": 8.0, "sxy": -26.0, "syy": 190.0}
     responses = [{"category": "COFFEE", **sums}, {"category": "SOAP", **sums, "product_weeks": 3}]
-    run = setting_of("demo", AT, [campaign()], RULES, popular, responses)
+    run = setting_of("demo", AT, [campaign()], RULES, usual, responses)
     assert run.prices == {"coffee1": 3.49}
     assert run.elasticities.of("COFFEE") < run.elasticities.pooled == run.elasticities.of("SOAP")
     view = view_of("01" + "ab" * 16, STATISTICS, SHOPPER.wanted)

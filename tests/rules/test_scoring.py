@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.scoring.rules import Computed, Refused, binding, generosity, stored, threshold, version
+from functions.scoring.rules import (
+    Computed,
+    Features,
+    Refused,
+    binding,
+    checked,
+    generosity,
+    parameters,
+    threshold,
+    version,
+)
 from layers.retailers import AbsentConsent, Contract, Retailer
 from layers.tree.parameters import decode_parameters
 
@@ -29,8 +39,13 @@ def row(**changes: Any) -> dict[str, Any]:
     return {
         "shopper": "01" + "a" * 32,
         "orders": 12,
+        "trips_28": 4,
+        "q10": 12.0,
+        "q25": 30.0,
         "usual": 45.129,
         "stretch": 52.0,
+        "q75": 61.0,
+        "q90": 80.0,
         "discount": 20.0,
         "paid": 80.0,
         "products": json.dumps(products),
@@ -69,6 +84,11 @@ def test_a_reason_stands_beside_each_amount() -> None:
     assert "quantile" in threshold(52).reason
     assert "without" in generosity(45, 60, discount=1, paid=99).reason
     assert generosity(45, 60, discount=20, paid=80).value == 1.5
+
+
+def stored(row: dict[str, Any], version: str, now: datetime) -> Computed | Refused:
+    features = Features.of(row)
+    return checked(features.shopper, parameters(features, version, now))
 
 
 def kept(features: dict[str, Any], version: str = "v1", now: datetime = NOW) -> Computed:
