@@ -6,6 +6,7 @@
 --   now        events from here on do not count, so a repeated run sees what the first one saw
 --   oldest     nor events that the contract has expired
 --   timezone   of the retailer's day
+--   lately     from here on trips are counted apart: the start of the retailer's day four weeks before
 --   unknown_consent   whether a shopper of whom no consent is known agrees: to be personalised, and to be measured
 --   excluded   departments that are no products
 --   half_life  trips after which a purchase weighs half
@@ -23,10 +24,11 @@ WITH
   ),
   -- `personal`: gets a row. `measured`: counts in what the whole clientele does. Who agreed to neither is read no further.
   orders AS (
-    SELECT n.shopper, n.day, n.total, n.personal, n.measured
+    SELECT n.shopper, n.day, n.total, n.lately, n.personal, n.measured
     FROM (
       SELECT
         o.shopper, DATE(o.`at`, @timezone) AS day, CAST(o.total AS FLOAT64) AS total,
+        o.`at` >= @lately AS lately,
         COALESCE(c.personalisation, @unknown_consent) AND {shard} AS personal,
         COALESCE(c.measurement, @unknown_consent) AS measured
       FROM `{dataset}.orders` AS o
@@ -211,7 +213,7 @@ WITH
     SELECT
       r.shopper,
       COUNT(*) AS orders,
-      COUNT(DISTINCT IF(DATE_DIFF(DATE(@now, @timezone), r.day, DAY) <= 28, r.day, NULL)) AS trips_28,
+      COUNT(DISTINCT IF(r.lately, r.day, NULL)) AS trips_28,
       MAX(IF(r.place = CEIL(r.many / 10), r.total, NULL)) AS q10,
       MAX(IF(r.place = CEIL(r.many / 4), r.total, NULL)) AS q25,
       MAX(IF(r.place = CEIL(r.many / 2), r.total, NULL)) AS usual,
@@ -220,7 +222,7 @@ WITH
       MAX(IF(r.place = CEIL(r.many * 9 / 10), r.total, NULL)) AS q90
     FROM (
       SELECT
-        o.shopper, o.day, o.total,
+        o.shopper, o.day, o.total, o.lately,
         ROW_NUMBER() OVER (PARTITION BY o.shopper ORDER BY o.total) AS place,
         COUNT(*) OVER (PARTITION BY o.shopper) AS many
       FROM orders AS o

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -55,6 +56,9 @@ predicted .07 in .065."""
 
 WINDOW_DAYS = 28
 """Of the clientele's trips: four whole weeks, so that each weekday counts alike."""
+
+LATELY_DAYS = 28
+"""Over which a shopper's trips a week are counted."""
 
 RECENT_PURCHASES = 5
 """Whose median is a product's usual price: a promotion does not change it, a price that stays does."""
@@ -153,6 +157,7 @@ def binding(retailer: Retailer, now: datetime) -> dict[str, Parameter]:
         "now": now,
         "oldest": now - timedelta(days=retailer.contract.transactions),
         "timezone": retailer.timezone,
+        "lately": _day_before(now, retailer.timezone, LATELY_DAYS),
         "unknown_consent": retailer.absent_consent is AbsentConsent.GRANTED,
         "excluded": EXCLUDED_DEPARTMENTS,
         "half_life": HALF_LIFE_TRIPS,
@@ -162,6 +167,11 @@ def binding(retailer: Retailer, now: datetime) -> dict[str, Parameter]:
         "products": MAX_PRODUCTS,
         "categories": MAX_CATEGORIES,
     }
+
+
+def _day_before(now: datetime, timezone: str, days: int) -> datetime:
+    zone = ZoneInfo(timezone)
+    return datetime.combine(now.astimezone(zone).date() - timedelta(days=days), time(), zone).astimezone(UTC)
 
 
 def version(sql: str, retailer: Retailer, now: datetime, models: str = "", setting: str = "") -> str:
