@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from functions.scoring.rules import generosity, shown, threshold
+from functions.scoring.rules import felt, generosity, shown, threshold
 from layers.learning import CATEGORIES, CHURN, DISCOVERIES, PRODUCTS, QUESTIONS, Question, TrainedModels
 from layers.learning.columns import Numbers
 from layers.learning.reading import SCORED, numbers, scoring_columns
@@ -189,12 +189,12 @@ def learned(
     asked = threshold(statistics.q60).value
     share = statistics.discount_share
     paid = 0.0 if share is None else 1.0 - share
-    churn = next((row["probability"] for row in found.churn.get(who, ())), None)
+    churn = next((felt(row["probability"]) for row in found.churn.get(who, ())), None)
     return ShopperParameters(
         version=version,
         computed_at=now,
         products=tuple(_product(row) for row in found.products.get(who, ())),
-        categories={row["category"]: row["probability"] for row in found.categories.get(who, ())},
+        categories={row["category"]: felt(row["probability"]) for row in found.categories.get(who, ())},
         usual_basket=round(statistics.q50, 2),
         threshold=asked,
         generosity=generosity(statistics.q50, asked, share or 0.0, paid).value,

@@ -31,6 +31,7 @@ from layers.tree.parameters import (
     decode_parameters,
     encode_parameters,
 )
+from layers.tree.rounding import PREDICTED, digits
 
 SQL = Path(__file__).with_name("parameters.sql").read_text()
 
@@ -218,7 +219,11 @@ def shown(product: PredictedProduct) -> PredictedProduct:
     """As parameters hold it."""
     # A litre of fuel counted in millilitres costs less than the smallest coin: that is no price to show.
     price = None if product.price is None else round(product.price, 2) or None
-    return PredictedProduct(product.id, product.probability, price, product.category, product.brand)
+    return PredictedProduct(product.id, felt(product.probability), price, product.category, product.brand)
+
+
+def felt(probability: float) -> float:
+    return digits(probability, PREDICTED)
 
 
 def parameters(features: Features, version: str, now: datetime) -> ShopperParameters:
@@ -228,7 +233,7 @@ def parameters(features: Features, version: str, now: datetime) -> ShopperParame
         version=version,
         computed_at=now,
         products=tuple(shown(product) for product in features.products or ()),
-        categories={category.name: category.probability for category in features.categories or ()},
+        categories={category.name: felt(category.probability) for category in features.categories or ()},
         usual_basket=round(features.usual, 2),
         threshold=asked,
         generosity=generosity(features.usual, asked, features.discount or 0.0, features.paid or 0.0).value,

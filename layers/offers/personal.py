@@ -9,6 +9,7 @@ from layers.offers.branches import Arm, Branch, branches
 from layers.offers.choosing import Choice, chosen
 from layers.offers.model import Setting, ShopperView
 from layers.tree.offer import ShopperOffer
+from layers.tree.rounding import EXPECTED, digits
 
 
 def offers_of(shopper: ShopperView, setting: Setting) -> tuple[ShopperOffer, ...]:
@@ -35,6 +36,7 @@ def _drawn(shopper: str, choice: Choice, setting: Setting) -> Iterator[ShopperOf
     place = drawn((*propensities, nothing), at)
     for number, (arm, propensity) in enumerate(zip(branch.arms, propensities, strict=True)):
         if propensity > 0:
+            probability = digits(arm.probability, EXPECTED)
             yield ShopperOffer(
                 campaign=branch.campaign.campaign,
                 offer=arm.level.id,
@@ -42,10 +44,10 @@ def _drawn(shopper: str, choice: Choice, setting: Setting) -> Iterator[ShopperOf
                 product=branch.product,
                 generosity=arm.generosity,
                 threshold=arm.threshold,
-                probability=round(arm.probability, 6),
-                uplift=round(arm.uplift, 6),
-                expected_margin=round(arm.margin, 4),
-                expected_cost=round(arm.cost, 4),
+                probability=probability,
+                uplift=min(digits(arm.uplift, EXPECTED), round(1.0 - probability, 6)),
+                expected_margin=digits(arm.margin, EXPECTED),
+                expected_cost=digits(arm.cost, EXPECTED),
                 propensity=propensity,
                 drawn=number == place,
                 why=why(branch, arm, setting),

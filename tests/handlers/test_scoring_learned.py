@@ -19,6 +19,7 @@ from layers.facts import TRAINED_MODELS
 from layers.learning import CATEGORIES, CHURN, DISCOVERIES, PRODUCTS, QUESTIONS, TrainedModel, TrainedModels, columns_of
 from layers.learning.logistic import Logistic
 from layers.learning.trained import Member
+from layers.tree.rounding import PREDICTED, digits
 from tests.handlers.scoring_site import RUN, Site, pseudonym, shopper
 
 DAY = date(2026, 11, 22)
@@ -94,7 +95,7 @@ def logged(capsys: pytest.CaptureFixture[str], message: str) -> list[dict[str, A
 
 def probability(question: Any, strength: float) -> float:
     columns = columns_of([dict.fromkeys(question.names) | {question.names[0]: strength}], question.names)
-    return round(float(models().models[question.name].probabilities(columns)[0]), 6)
+    return digits(float(models().models[question.name].probabilities(columns)[0]), PREDICTED)
 
 
 def test_the_probabilities_are_the_models_and_the_best_come_first(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,7 @@ from functions.scoring.rules import (
 )
 from layers.retailers import AbsentConsent, Contract, Retailer
 from layers.tree.parameters import decode_parameters
+from layers.tree.rounding import digits
 
 NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
 SHOP = Retailer(id="demo", name="Demo", write_key="w" * 16, read_key="r" * 16, origins=())
@@ -139,6 +140,22 @@ def test_the_digest_tells_a_change_and_nothing_else() -> None:
     assert kept(row(), "v2", NOW + timedelta(days=1)).digest == one.digest
     assert kept(row(orders=13)).digest != one.digest
     assert kept(row(products=json.dumps([]))).digest != one.digest
+
+
+def test_what_no_decision_can_feel_is_no_change() -> None:
+    def digest(probability: float) -> bytes:
+        return kept(row(products=json.dumps([{"id": "p1", "probability": probability}]))).digest
+
+    assert digest(0.414721) == digest(0.409) != digest(0.404)
+    assert digest(0.004149) == digest(0.0041) != digest(0.0042), "what is rare is told apart by what is rare"
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.integers(1, 6))
+def test_rounding_keeps_order_and_probabilities(one: float, other: float, many: int) -> None:
+    low, high = sorted((one, other))
+    assert 0 <= digits(low, many) <= digits(high, many) <= 1
+    assert digits(digits(one, many), many) == digits(one, many)
+    assert abs(digits(one, many) - one) <= one * 0.5 * 10.0 ** (1 - many) * (1 + 1e-9)
 
 
 def test_a_repeated_run_has_the_same_version_and_another_rule_never() -> None:
