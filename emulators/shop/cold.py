@@ -6,12 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from layers.declarations.settings import Settings
-from layers.facts import DECISIONS, EVERYWHERE, FACTS, ColumnType, Table
+from layers.facts import DECISIONS, EVERYWHERE, FACTS, ONE_ROW_AN_EVENT, ColumnType, Table
 from layers.retailers import Retailer
 from layers.stores.bigquery.warehouse import BigQueryWarehouse
-
-ONE_ROW_AN_EVENT = tuple(table for table in FACTS if table.name != "order_lines")
-"""The facts that hold exactly one row at position 0 for each event."""
 
 
 class Cold:

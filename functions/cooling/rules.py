@@ -1,8 +1,8 @@
 """What cooling decides: which rows an event makes. Pure.
 
-Each event is exactly one row, at position 0, of exactly one table; a paid order adds a row of `order_lines` for each of
-its lines. A row is a tuple in the order of its table's columns, turned on its side at the end: rows as dictionaries
-cost four times as much.
+Each event is exactly one row, at position 0, of exactly one table; an order adds a row of `order_lines` for each line
+that was paid, and of `kept_lines` for each that a status says is kept. A row is a tuple in the order of its table's
+columns, turned on its side at the end: rows as dictionaries cost four times as much.
 """
 
 from __future__ import annotations
@@ -81,6 +81,11 @@ def _experience(event: ExperienceShown | ExperienceClicked) -> tuple[Value, ...]
     return type_name(event), event.decision, event.kind, _known(event.node), _known(event.product)
 
 
+def _status(event: OrderStatusUpdated) -> tuple[Value, ...]:
+    kept = event.kept
+    return event.order, event.status, *((None, None) if kept is UNSET else (kept.total, len(kept.lines)))
+
+
 def _consent(event: ConsentChanged) -> tuple[Value, ...]:
     purposes, mode = event.purposes, ConsentMode() if event.consent_mode is UNSET else event.consent_mode
     return (
@@ -105,7 +110,7 @@ _ROW: dict[type[Event], tuple[str, Callable[[Any], tuple[Value, ...]]]] = {
     RemovedFromBasket: ("basket_changes", lambda event: (event.product, -event.quantity, event.price)),
     BasketValidated: ("basket_validations", lambda event: (event.total, _known(event.lines))),
     OrderPaid: ("orders", lambda event: (event.order, event.total, len(event.lines), _known(event.store))),
-    OrderStatusUpdated: ("order_statuses", lambda event: (event.order, event.status)),
+    OrderStatusUpdated: ("order_statuses", _status),
     ExperienceShown: ("experience_events", _experience),
     ExperienceClicked: ("experience_events", _experience),
     ConsentChanged: ("consents", _consent),
@@ -150,6 +155,14 @@ def cool(records: Iterable[Record], erased_at: ErasedAt = nobody) -> list[Cooled
                 ]
             )
             sources.setdefault("order_lines", []).extend([source] * len(event.lines))
+        elif isinstance(event, OrderStatusUpdated) and event.kept is not UNSET and event.kept.lines:
+            common = (shopper, session, channel, event.at, received, event.order)
+            rows.setdefault("kept_lines", []).extend(
+                (event.id, position, *common, line.product, _known(line.quantity), line.paid, _known(line.discount),
+                 _known(line.substituted_for))
+                for position, line in enumerate(event.kept.lines)
+            )  # fmt: skip
+            sources.setdefault("kept_lines", []).extend([source] * len(event.kept.lines))
     return [_cooled(name, rows[name], sources[name]) for name in rows]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from functools import cache
+from inspect import cleandoc
 from typing import Annotated, Any
 
 import msgspec
@@ -49,7 +50,7 @@ ENVELOPE: Json = {
 }
 """What a page sends."""
 
-PAST_ORDERS: list[Json] = [
+FROM_A_SERVER: list[Json] = [
     {
         "shopper": "9250001234567",
         "session": "history",
@@ -62,6 +63,27 @@ PAST_ORDERS: list[Json] = [
                 "order": "31198570044",
                 "total": 30.5,
                 "lines": [{"product": "1095275", "paid": 0.5, "quantity": 1}, {"product": "6534178", "paid": 30.0}],
+            }
+        ],
+    },
+    {
+        "shopper": "9250007654321",
+        "session": "warehouse",
+        "channel": "server",
+        "events": [
+            {
+                "type": "OrderStatusUpdated",
+                "id": "delivered-31198570047",
+                "at": "2026-10-02T18:00:00+02:00",
+                "order": "31198570047",
+                "status": "delivered",
+                "kept": {
+                    "total": 28.94,
+                    "lines": [
+                        {"product": "1095276", "paid": 0.44, "quantity": 1, "substituted_for": "1095275"},
+                        {"product": "6534178", "paid": 28.5, "quantity": 20425},
+                    ],
+                },
             }
         ],
     },
@@ -95,6 +117,9 @@ def _schemas() -> Json:
     (event,), _ = msgspec.json.schema_components([Event], ref_template=_AT + "{name}")
     schemas: Json = msgspec.json.decode(msgspec.json.encode(found).replace(msgspec.json.encode(END)[1:-1], b"$"))
     schemas["Event"] = event
+    for schema in schemas.values():
+        if "description" in schema:
+            schema["description"] = cleandoc(schema["description"])
     envelope = schemas["Envelope"]
     envelope["description"] = "One shopper and one session. A field that is not declared refuses its event."
     # The parser splits the envelope without decoding its events, so it knows them as anything.
@@ -225,7 +250,7 @@ def document() -> Json:
     body = {"oneOf": [{"$ref": _AT + "Envelope"}, {"$ref": _AT + "Envelopes"}]}
     examples = {
         "page": {"summary": "From a page", "value": ENVELOPE},
-        "server": {"summary": "From a retailer's server, signed", "value": PAST_ORDERS},
+        "server": {"summary": "From a retailer's server, signed", "value": FROM_A_SERVER},
     }
     as_text = {"type": "string", "contentMediaType": _JSON, "contentSchema": body}
     schemas = _schemas() | {

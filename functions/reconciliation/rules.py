@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from layers.events.record import milliseconds, read_row_key
-from layers.facts import FACTS, Table
+from layers.facts import FACTS, ONE_ROW_AN_EVENT, Table
 from layers.privacy.suppression import ErasedAt
 from layers.stores.bigquery.port import Parameter
 from layers.stores.tables import JOURNAL_DAYS
@@ -268,16 +268,12 @@ def questions(keys: Iterable[bytes]) -> Iterator[dict[str, bytes]]:
         yield asked
 
 
-ADDS_ROWS = "order_lines"
-"""The table whose rows belong to an event that is a row of another table."""
-
-_ORDERS = "orders"
-COUNTED: tuple[Table, ...] = tuple(table for table in FACTS if table.name != ADDS_ROWS)
-"""Every event is one row of one of these."""
+_LINES: dict[str, Table] = {table.beside: table for table in FACTS if table.beside}
+"""By table: the one in which its events have further rows."""
 
 
 def missing_sql(dataset: str, spans: Sequence[tuple[datetime, datetime]]) -> str:
-    """Those of `@named` that are not cooled. A paid order is cooled when all of its lines are.
+    """Those of `@named` that are not cooled. An order is cooled when all of its lines are.
 
     One text with commas, where an array of strings would do too: the same question took the emulator 0.3 s instead of
     16, and its request is a third smaller.
@@ -293,16 +289,18 @@ def missing_sql(dataset: str, spans: Sequence[tuple[datetime, datetime]]) -> str
     identity = "CONCAT(e.event_id, '#', CAST(UNIX_MILLIS(e.`at`) AS STRING))"
     found = f"SELECT SUBSTR(TO_HEX(SHA256({identity})), 1, {DIGITS}) AS named"
     parts = []
-    for table in COUNTED:
-        whole = ""
-        if table.name == _ORDERS:
+    for table in ONE_ROW_AN_EVENT:
+        joined = whole = ""
+        lines = _LINES.get(table.name)
+        if lines is not None:
             # One query of its own, since a line may be cooled twice and count once.
-            whole = (
-                f" JOIN (SELECT l.`at`, l.event_id, COUNT(DISTINCT l.position) AS found FROM `{dataset}"
-                f".cooled_{ADDS_ROWS}` AS l WHERE {within('l')} GROUP BY l.`at`, l.event_id) AS lines"
-                " ON lines.`at` = e.`at` AND lines.event_id = e.event_id AND lines.found >= e.line_count"
+            joined = (
+                f" LEFT JOIN (SELECT l.`at`, l.event_id, COUNT(DISTINCT l.position) AS found FROM `{dataset}"
+                f".{lines.stored_as}` AS l WHERE {within('l')} GROUP BY l.`at`, l.event_id) AS lines"
+                " ON lines.`at` = e.`at` AND lines.event_id = e.event_id"
             )
-        parts.append(f"{found} FROM `{dataset}.{table.stored_as}` AS e{whole} WHERE {within('e')}")
+            whole = " AND COALESCE(lines.found, 0) >= COALESCE(e.line_count, 0)"
+        parts.append(f"{found} FROM `{dataset}.{table.stored_as}` AS e{joined} WHERE ({within('e')}){whole}")
     cooled = "\nUNION ALL\n".join(parts)
     return f"SELECT each AS named FROM UNNEST(SPLIT(@named, ',')) AS each\nEXCEPT DISTINCT (\n{cooled}\n)"
 

@@ -16,8 +16,6 @@ from layers.retailers import AbsentConsent, Retailer
 HISTORY = "history"
 """The channel of past orders, delivered in bulk: nobody plays with one."""
 
-ENDED = ("cancelled", "refunded")
-
 
 class Asked(Struct, frozen=True):
     """One call of `rewards`. `shopper`: the pseudonym, to look the consent up; it is not sent."""
@@ -38,7 +36,7 @@ def asked(retailer_id: str, records: Iterable[Record], erased_at: ErasedAt = nob
     found: dict[tuple[str, str], Asked] = {}
     for record in sorted(records, key=lambda record: (record.event.at, record.event.id)):
         event = record.event
-        if isinstance(event, OrderStatusUpdated) and event.status in ENDED:
+        if isinstance(event, OrderStatusUpdated) and event.is_end:
             body = {"retailer": retailer_id, "order": event.order, "at": event.at}
             found.setdefault(("void", event.order), Asked("/v1/tickets/void", body))
         if not isinstance(event, OrderPaid) or record.channel == HISTORY:

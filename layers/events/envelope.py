@@ -10,9 +10,18 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal, cast
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
-from layers.events.model import END, EVENT_TYPES, Event, LinkClicked, OrderPaid, PageViewed, Searched
+from layers.events.model import (
+    END,
+    EVENT_TYPES,
+    Event,
+    LinkClicked,
+    OrderPaid,
+    OrderStatusUpdated,
+    PageViewed,
+    Searched,
+)
 from layers.events.refusal import UNREADABLE, describe
 from layers.events.scrub import scrub
 from layers.retailers import Contract
@@ -127,15 +136,17 @@ class EventReader:
             event = scrub(cast(Searched | PageViewed | LinkClicked, event))
             return event, _encoder.encode(event)
         kept = bytes(raw)
-        if type(event) is OrderPaid and _may_hold_more(kept, len(event.lines)):
-            return event, _encoder.encode(event)
+        if type(event) is OrderPaid or type(event) is OrderStatusUpdated:
+            contents = event if isinstance(event, OrderPaid) else event.kept
+            if contents is not UNSET and _may_hold_more(kept, len(contents.lines)):
+                return event, _encoder.encode(event)
         return event, kept
 
 
 def _may_hold_more(order: bytes, lines: int) -> bool:
     """Whether something may stand twice in an order: only the products that were decoded last are looked at, and the
     bytes as they came would keep the others, whatever they say. An escape may hide a name. (Lines that stand twice have
-    products, too: each list holds a line at least, and each line a product.)
+    products, too: each line holds one, and a list of none nothing else.)
     """
     return order.count(b'"product"') != lines or b"\\" in order
 

@@ -8,6 +8,7 @@ a volume (fuel is sold by the millilitre in some tills), so it is any positive n
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
@@ -116,19 +117,60 @@ class OrderPaid(_Event, frozen=True, tag="OrderPaid"):
         """Raises:
         ValueError: a line's product is no `Id`.
         """
-        # A pattern costs 0.4 us a line, which is more than all else about it: 4 us of the 7 us of an order of twelve.
-        # Product numbers are letters and digits, with hardly an exception, and one look at all of them can tell.
-        if not "".join([line.product for line in self.lines]).encode("ascii", "replace").isalnum():
-            for number, line in enumerate(self.lines):
-                if not _is_id(line.product):
-                    raise ValueError(f"the product of line {number} does not match {_ID}")
+        _refuse_odd_products(self.lines)
+
+
+def _refuse_odd_products(lines: Sequence[OrderLine]) -> None:
+    # A pattern costs 0.4 us a line, which is more than all else about it: 4 us of the 7 us of an order of twelve.
+    # Product numbers are letters and digits, with hardly an exception, and one look at all of them can tell.
+    if lines and not "".join([line.product for line in lines]).encode("ascii", "replace").isalnum():
+        for number, line in enumerate(lines):
+            if not _is_id(line.product):
+                raise ValueError(f"the product of line {number} does not match {_ID}")
+
+
+class KeptLine(OrderLine, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """A line of what the shopper keeps. Weighed goods: the weight that was delivered, and what that cost."""
+
+    substituted_for: (
+        Annotated[Id, Meta(description="The product that was ordered, where this one came in its place.")] | UnsetType
+    ) = UNSET
+
+
+class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that the shopper keeps of an order and pays for, as of a status: never a difference, nor what went back.
+
+    Nothing at all is a list of no lines; `total` is with VAT and, as a payment's, with whatever else was paid.
+    """
+
+    total: Amount
+    lines: Annotated[tuple[KeptLine, ...], Meta(max_length=500)]
+
+    def __post_init__(self) -> None:
+        """Raises:
+        ValueError: a line's product is no `Id`.
+        """
+        _refuse_odd_products(self.lines)
+
+
+Status = Literal["confirmed", "prepared", "shipped", "delivered", "cancelled", "refunded"]
 
 
 class OrderStatusUpdated(_Event, frozen=True, tag="OrderStatusUpdated"):
+    """What became of an order. With `kept` it amends the order: of `OrderPaid` and of such statuses, the newest says
+    what it holds, so after a part was cancelled or refunded, that status says what is left.
+    """
+
     retention: ClassVar[RetentionClass] = RetentionClass.TRANSACTIONS
 
     order: Id
-    status: Literal["confirmed", "prepared", "shipped", "delivered", "cancelled", "refunded"]
+    status: Status
+    kept: Kept | UnsetType = UNSET
+
+    @property
+    def is_end(self) -> bool:
+        """The whole order is cancelled or refunded, not a part of it."""
+        return self.kept is UNSET and self.status in ("cancelled", "refunded")
 
 
 class ExperienceShown(_Event, frozen=True, tag="ExperienceShown"):

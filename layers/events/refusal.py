@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from layers.events.model import EVENT_TYPES, ConsentMode, OrderLine, Purposes
+from layers.events.model import EVENT_TYPES, ConsentMode, Kept, KeptLine, OrderLine, Purposes
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What a decoder raises. The last at some thousand brackets, which fit well into a body."""
@@ -27,7 +27,7 @@ def fields_of(*structs: type[msgspec.Struct]) -> frozenset[str]:
     return frozenset(field.encode_name for struct in structs for field in msgspec.structs.fields(struct))
 
 
-_OF_EVENTS = fields_of(*EVENT_TYPES, OrderLine, Purposes, ConsentMode) | {
+_OF_EVENTS = fields_of(*EVENT_TYPES, OrderLine, Kept, KeptLine, Purposes, ConsentMode) | {
     *("shopper", "session", "channel", "events", "event", "received", "type")
 }
 

@@ -21,6 +21,9 @@ GA4: dict[str, str | None] = {
     "ConsentChanged": None,
 }
 
+GA4_STATUS: dict[str, str] = {"refunded": "refund"}
+"""Of an `OrderStatusUpdated`, by its status. GA4 and Segment list what went back; `kept` is what did not."""
+
 SEGMENT: dict[str, str | None] = {
     "PageViewed": "Page Viewed",
     "LinkClicked": None,
@@ -35,3 +38,6 @@ SEGMENT: dict[str, str | None] = {
     "ExperienceClicked": "Promotion Clicked",
     "ConsentChanged": None,
 }
+
+SEGMENT_STATUS: dict[str, str] = {"cancelled": "Order Cancelled", "refunded": "Order Refunded"}
+"""Of an `OrderStatusUpdated` that ends its order; any other is an `Order Updated`."""

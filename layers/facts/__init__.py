@@ -8,6 +8,7 @@ from layers.facts.derived import DERIVED
 from layers.facts.tables import (
     DECISIONS,
     FACTS,
+    ONE_ROW_AN_EVENT,
     PRODUCTS,
     TABLES,
     TRAINED_MODELS,
@@ -26,6 +27,7 @@ __all__ = [
     "DERIVED",
     "EVERYWHERE",
     "FACTS",
+    "ONE_ROW_AN_EVENT",
     "PRODUCTS",
     "TABLES",
     "TRAINED_MODELS",

@@ -37,8 +37,9 @@ class Table:
     """One table of every retailer's dataset.
 
     Attributes:
-        events: the event types whose rows it takes (at position 0 each exactly one row in exactly one table, except
-            `order_lines`, which adds rows to `orders`').
+        events: the event types whose rows it takes: each event exactly one row, at position 0, in exactly one table
+            that is not `beside` another.
+        beside: the table that its events have their one row in, whose column `line_count` says how many are here.
         retention: the class whose contract is its partitions' expiry; None for data about no shopper.
         newest_by: columns whose largest value wins where a row stands twice; without, any copy is as good.
         cooled: written by cooling, at least once, and read through a view.
@@ -52,6 +53,7 @@ class Table:
     columns: tuple[Column, ...]
     retention: RetentionClass | None
     events: tuple[str, ...] = ()
+    beside: str = ""
     newest_by: tuple[str, ...] = ()
     cooled: bool = True
     timed_by: str = "at"
@@ -89,8 +91,10 @@ _COMMON = (
 )
 
 
-def _fact(name: str, meaning: str, retention: RetentionClass, events: tuple[str, ...], *columns: Column) -> Table:
-    return Table(name, meaning, _COMMON + columns, retention, events)
+def _fact(
+    name: str, meaning: str, retention: RetentionClass, events: tuple[str, ...], *columns: Column, beside: str = ""
+) -> Table:
+    return Table(name, meaning, _COMMON + columns, retention, events, beside)
 
 
 _BROWSING, _TRANSACTIONS = RetentionClass.BROWSING, RetentionClass.TRANSACTIONS
@@ -161,14 +165,30 @@ FACTS: tuple[Table, ...] = (
         Column("quantity", _N, "pieces, weight or volume; absent where the till did not record it"),
         Column("paid", _N, "for the line, after discount", required=True),
         Column("discount", _N, "of the line"),
+        beside="orders",
     ),
     _fact(
         "order_statuses",
-        "What became of an order.",
+        "What became of an order; of an order's, the newest with a total says what the shopper keeps.",
         _TRANSACTIONS,
         ("OrderStatusUpdated",),
         Column("order_id", _S, "the retailer's order id", required=True),
         Column("status", _S, "confirmed, prepared, shipped, delivered, cancelled or refunded", required=True),
+        Column("total", _N, "paid for what the shopper keeps; absent where the status does not say what that is"),
+        Column("line_count", _I, "its lines in `kept_lines`; absent likewise"),
+    ),
+    _fact(
+        "kept_lines",
+        "A product that the shopper keeps of an order, as of a status; position is the line's place.",
+        _TRANSACTIONS,
+        ("OrderStatusUpdated",),
+        Column("order_id", _S, "the retailer's order id", required=True),
+        Column("product", _S, "product id", required=True),
+        Column("quantity", _N, "pieces, weight or volume, as delivered"),
+        Column("paid", _N, "for the line, after discount", required=True),
+        Column("discount", _N, "of the line"),
+        Column("substituted_for", _S, "the product that was ordered, where this one came in its place"),
+        beside="order_statuses",
     ),
     _fact(
         "experience_events",
@@ -248,6 +268,9 @@ TRAINED_MODELS = Table(
     retention=None,
     cooled=False,
 )
+
+ONE_ROW_AN_EVENT: tuple[Table, ...] = tuple(table for table in FACTS if not table.beside)
+"""Every event is one row of one of these."""
 
 TABLES: tuple[Table, ...] = (*FACTS, DECISIONS, PRODUCTS, TRAINED_MODELS)
 """Every table of a retailer's dataset."""

@@ -5,7 +5,7 @@ Pure, and total: any of the twelve event types, after any state.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import UNSET
@@ -16,6 +16,7 @@ from layers.events.model import (
     BasketValidated,
     ConsentChanged,
     ExperienceShown,
+    OrderLine,
     OrderPaid,
     OrderStatusUpdated,
     PageViewed,
@@ -28,9 +29,6 @@ from layers.tree.state import BASKET, COUNTED, PATH, SESSIONS, SHOWN, Consent, K
 
 PAUSE_MS = 6 * 3600 * 1000
 """A pause longer than this ends a journey."""
-
-UNDONE = frozenset({"cancelled", "refunded"})
-"""Statuses after which an order is as if it had not been paid."""
 
 _LETTERS = {event: chr(ord("a") + number) for number, event in enumerate(EVENT_TYPES)}
 
@@ -129,10 +127,18 @@ def _order(state: State, record: Record) -> Order:
     """An order at the till is none of this journey's; a status is of the journey's order, or of one long ago."""
     event, order = record.event, state.order
     if isinstance(event, OrderPaid) and record.channel != "store":
-        products = tuple(line.product for line in event.lines)[:BASKET]
-        return Order(True, event.total, products, digest(event.order))
-    undone = isinstance(event, OrderStatusUpdated) and event.status in UNDONE and digest(event.order) == order.id
-    return Order(False, order.total, (), order.id, cancelled=True) if undone and order.paid else order
+        return Order(True, event.total, _products(event.lines), digest(event.order))
+    if not isinstance(event, OrderStatusUpdated) or not order.paid or digest(event.order) != order.id:
+        return order
+    if event.is_end:
+        return Order(False, order.total, (), order.id, cancelled=True)
+    if event.kept is not UNSET:
+        return Order(True, event.kept.total, _products(event.kept.lines), order.id)
+    return order
+
+
+def _products(lines: Sequence[OrderLine]) -> tuple[str, ...]:
+    return tuple(line.product for line in lines)[:BASKET]
 
 
 def _shown(state: State, event: object) -> tuple[str, ...]:

@@ -64,6 +64,8 @@ def expected_facts(stored: Mapping[str, Sequence[StoredEvent]]) -> dict[tuple[st
         facts[_TABLE[event["type"]], id] = 1
         if event["type"] == "OrderPaid":
             facts["order_lines", id] = len(event["lines"])
+        if event.get("kept", {}).get("lines"):
+            facts["kept_lines", id] = len(event["kept"]["lines"])
     return facts
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from functions.cooling.rules import cool
-from functions.reconciliation.rules import ADDS_ROWS, binding, day_runs, identity, missing_sql, questions
+from functions.reconciliation.rules import binding, day_runs, identity, missing_sql, questions
 from layers.declarations.settings import Settings
 from layers.events.model import (
     AddedToBasket,
@@ -18,6 +18,8 @@ from layers.events.model import (
     Event,
     ExperienceClicked,
     ExperienceShown,
+    Kept,
+    KeptLine,
     LinkClicked,
     OrderLine,
     OrderPaid,
@@ -37,6 +39,7 @@ pytestmark = pytest.mark.emulators
 
 PROJECT = "reconciling"
 NOW = datetime(2026, 11, 22, 0, 0, 0, 123456, tzinfo=UTC)
+KEPT = Kept(3, (KeptLine("p0", 1.5, substituted_for="p1"), KeptLine("p2", 1.5)))
 LINES = tuple(OrderLine(f"p{n}", 1.5) for n in range(3))
 
 
@@ -54,6 +57,8 @@ def one_of_each(prefix: str, at: datetime) -> list[Event]:
         BasketValidated(id=id("basket"), at=at, total=3),
         OrderPaid(id=id("order"), at=at, order="o1", total=4.5, lines=LINES),
         OrderStatusUpdated(id=id("status"), at=at, order="o1", status="shipped"),
+        OrderStatusUpdated(id=id("nothing"), at=at, order="o1", status="delivered", kept=Kept(0, ())),
+        OrderStatusUpdated(id=id("kept"), at=at, order="o1", status="delivered", kept=KEPT),
         ExperienceShown(id=id("shown"), at=at, decision="d1", kind="game"),
         ExperienceClicked(id=id("clicked"), at=at, decision="d1", kind="game"),
         ConsentChanged(id=id("consent"), at=at, purposes=Purposes(measurement=True)),
@@ -139,13 +144,21 @@ async def test_the_same_id_at_another_time_is_another_event(cold: Cold) -> None:
 
 async def test_an_order_is_missing_until_all_of_its_lines_are_there(cold: Cold) -> None:
     order = OrderPaid(id="order-one", at=NOW, order="o1", total=4.5, lines=LINES)
-    await cold.takes([order], but=[ADDS_ROWS])
+    await cold.takes([order], but=["order_lines"])
     assert cold.missing([order]) == ["order-one"]
     await cold.takes([OrderPaid(id="order-one", at=NOW, order="o1", total=4.5, lines=LINES[:2])], but=["orders"])
     await cold.takes([OrderPaid(id="order-one", at=NOW, order="o1", total=4.5, lines=LINES[:2])], but=["orders"])
     assert cold.missing([order]) == ["order-one"], "two lines twice are no third"
     await cold.takes([order])
     assert cold.missing([order]) == []
+
+
+async def test_a_status_is_missing_until_all_that_is_kept_is_there(cold: Cold) -> None:
+    status = OrderStatusUpdated(id="status-one", at=NOW, order="o1", status="delivered", kept=KEPT)
+    await cold.takes([status], but=["kept_lines"])
+    assert cold.missing([status]) == ["status-one"]
+    await cold.takes([status])
+    assert cold.missing([status]) == []
 
 
 async def test_a_whole_batch_is_one_question(cold: Cold) -> None:

@@ -78,8 +78,12 @@ def orders(draw: st.DrawFn) -> str:
     said = [("product", '"1"'), ("paid", "1")]
     lines = [fields(said, product) for _ in range(draw(st.integers(1, 3)))]
     odd_line = product.map(lambda pair: ("lines", f'[{{"product":{pair[1]},"paid":1}}]'))
-    order = [("type", '"OrderPaid"'), ("id", '"event-0001"'), ("at", '"2026-11-22T10:00:00Z"'), ("order", '"1"')]
-    return fields([*order, ("total", "1"), ("lines", f"[{','.join(lines)}]")], odd_line)
+    order = [("id", '"event-0001"'), ("at", '"2026-11-22T10:00:00Z"'), ("order", '"1"')]
+    held = [("total", "1"), ("lines", f"[{','.join(lines[: draw(st.integers(0, 3))])}]")]
+    if draw(st.booleans()):
+        return fields([("type", '"OrderPaid"'), *order, *held], odd_line)
+    status = [("type", '"OrderStatusUpdated"'), *order, ("status", '"delivered"'), ("kept", fields(held, odd_line))]
+    return fields(status, st.just(("kept", '{"total":1,"lines":[{"product":"jane doe","paid":1}]}')))
 
 
 bodies = st.lists(events, max_size=3).flatmap(

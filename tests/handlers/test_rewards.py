@@ -18,6 +18,7 @@ from functions.rewards import handler as rewards
 from functions.rewards.rules import CLAIM_DAYS, GameKey, audited
 from functions.rewards.stages import CLOSED
 from layers.calling import Refused, Unreachable
+from layers.events.model import Kept, KeptLine
 from layers.game.chance import entry_of
 from layers.game.reading import read_rules
 from layers.game.verify import verify
@@ -85,6 +86,18 @@ async def test_deliveries_doubled_and_out_of_order_leave_one_ticket_an_order() -
     assert await world.asks("c1", "o2") == [], "cancelled before it was paid"
     taken = [each for place in world.documents(PRIZES) for each in place["won"]]
     assert len({each["entry"] for each in taken}) == len(taken)
+
+
+async def test_an_order_of_which_a_part_was_refunded_keeps_its_ticket() -> None:
+    world = World()
+    await world.announce(rules("instant", 20))
+    await world.agrees("c1")
+    world.at(OPENS + timedelta(hours=3, minutes=1))
+    part = msgspec.structs.replace(world.ended("o1"), status="refunded", kept=Kept(30.0, (KeptLine("p1", 30.0),)))
+    assert await world.sends("c1", world.paid("o1"), part) == 204
+    assert [each["entry"] for each in world.documents(TICKETS) if each["outcome"]] == [entry_of("basket_back", "o1")]
+    await world.sends("c1", world.ended("o1"))
+    assert (await world.asks("c1", "o1"))[0]["outcome"] == "void"
 
 
 @pytest.mark.parametrize("killed", range(1, 9))

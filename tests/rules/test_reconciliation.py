@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.reconciliation.rules import (
-    COUNTED,
     DAYS_APART,
     DISPATCHES,
     HOUR,
@@ -41,6 +40,7 @@ from functions.reconciliation.rules import (
 )
 from layers.events.model import EVENT_TYPES, type_name
 from layers.events.record import CorruptRecord, milliseconds, row_key
+from layers.facts import FACTS, ONE_ROW_AN_EVENT
 from layers.stores.collections import RECONCILIATIONS
 
 MOMENTS = st.integers(0, 87 * 10**14).map(lambda us: datetime(2010, 1, 1, tzinfo=UTC) + timedelta(microseconds=us))
@@ -234,7 +234,7 @@ class TestQuestions:
 
 class TestStatement:
     def test_counts_each_type_of_event_in_exactly_one_table(self) -> None:
-        counted = [name for table in COUNTED for name in table.events]
+        counted = [name for table in ONE_ROW_AN_EVENT for name in table.events]
         assert sorted(counted) == sorted(type_name(event) for event in EVENT_TYPES)
 
     @given(DAYS)
@@ -243,5 +243,5 @@ class TestStatement:
         sql, bound = missing_sql("project.retailer_demo", spans), binding(["event-one#1", "event-two#2"], spans)
         assert set(re.findall(r"@(\w+)", sql)) == set(bound)
         assert bound["named"] == "event-one#1,event-two#2"
-        assert sql.count(" WHERE ") == len(COUNTED) + 1 == sql.count("e.`at` >= @from_0") + 1
-        assert sql.count("@") == 1 + 2 * len(spans) * (len(COUNTED) + 1), "each table within the spans, and only there"
+        assert sql.count(" WHERE ") == len(FACTS) == sql.count("e.`at` >= @from_0") + sql.count("l.`at` >= @from_0")
+        assert sql.count("@") == 1 + 2 * len(spans) * len(FACTS), "each table within the spans, and only there"

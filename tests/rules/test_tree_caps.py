@@ -51,6 +51,17 @@ def test_another_orders_status_changes_nothing(order: str, status: str) -> None:
     assert values["order"]["paid"] and not values["order"]["cancelled"]
 
 
+@pytest.mark.parametrize("status", ["delivered", "cancelled", "refunded"])
+def test_an_order_of_which_a_part_is_left_stands_and_holds_what_is_left(status: str) -> None:
+    kept = {"total": 42.5, "lines": [{"product": "bread", "paid": 42.5}]}
+    part = record("OrderStatusUpdated", 2, order="order-1", status=status, channel="server", kept=kept)
+    _, values = folded(*PAID, part)
+    assert values["order"] == {"paid": True, "cancelled": False, "total": 42.5}
+    assert "usual1" in values["recommended"], "what was not delivered may be recommended again"
+    whole = record("OrderStatusUpdated", 3, order="order-1", status="cancelled", channel="server")
+    assert folded(*PAID, part, whole)[1]["order"]["cancelled"]
+
+
 def test_a_path_tells_the_order_of_events() -> None:
     _, values = folded(record("PageViewed", 0), record("Searched", 1), record("AddedToBasket", 2))
     assert values["session"]["path"] == "PageViewed Searched AddedToBasket"
