@@ -333,7 +333,8 @@ async def _promises(room: Room, subject: Subject) -> AsyncIterator[list[Record]]
     yield [
         {"campaign": one.campaign, "offer": one.offer, "product": one.product or None, "cents": one.cents,
          "threshold": one.threshold, "at": text_of(one.at), "until": text_of(one.until), "fate": one.fate.value,
-         "order": one.order or None, "earned": one.earned, "kept_until": until}
+         "percent": one.percent or None, "substitutes": list(one.substitutes), "order": one.order or None,
+         "earned": one.earned, "unbudgeted": one.unbudgeted, "kept_until": until}
         for one in promises.promises
         if subject.holds(one.at)
     ]  # fmt: skip

@@ -22,6 +22,7 @@ FUNCTION = Function(
     measures=(
         Measure("settled", "a promise was settled", labels=("retailer", "fate")),
         Measure("cents", "a promise was settled", number="earned", labels=("retailer", "fate")),
+        Measure("unbudgeted", "a promise was settled", number="unbudgeted", labels=("retailer",)),
     ),
     alarms=(
         Alarm(

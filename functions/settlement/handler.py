@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from functions.settlement.room import Room, make
 from functions.settlement.rules import concerned
-from layers.events.record import decode_lines
-from layers.promises.keeping import read_promises
+from layers.events.record import Record, decode_lines
+from layers.promises.model import Promises
 from layers.promises.paying import settle
 from layers.retailers import Retailer
 from layers.shell.answers import Problem, read_body
@@ -69,16 +69,15 @@ async def _take(delivery: Delivery, room: Room, now: datetime) -> None:
 
 
 async def _settle(room: Room, retailer: Retailer, shopper: str, now: datetime) -> None:
-    _, promises = await read_promises(room.documents, retailer.id, shopper)
-    if promises is None or not promises.promises:
-        return
-    oldest = min(one.at for one in promises.promises)
-    # All orders since, not the delivered ones alone: so the outcome does not depend on what came first.
-    stored = await room.hot.newest_first(retailer, shopper, now=now, not_before=oldest, limit=READ_AT_MOST)
-    erased = room.suppressions.erased_at(retailer.id, shopper)
-    records = [record for record in stored if erased is None or record.event.at > erased]
-    for one in await settle(room.purse, retailer.id, shopper, records, now):
+    async def look(promises: Promises) -> list[Record]:
+        # All orders since, not the delivered ones alone: so the outcome does not depend on what came first.
+        oldest = min(one.at for one in promises.promises)
+        stored = await room.hot.newest_first(retailer, shopper, now=now, not_before=oldest, limit=READ_AT_MOST)
+        erased = room.suppressions.erased_at(retailer.id, shopper)
+        return [record for record in stored if erased is None or record.event.at > erased]
+
+    for one in await settle(room.purse, retailer.id, shopper, look, now):
         log(
             "INFO", "a promise was settled", retailer=retailer.id, campaign=one.campaign, fate=one.fate.value,
-            earned=one.earned,
+            earned=one.earned, unbudgeted=one.unbudgeted,
         )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import UNSET
+
 from layers.events.model import OrderPaid, OrderStatusUpdated
 from layers.events.record import Record
 
@@ -11,14 +13,13 @@ STATUSES = ("delivered", "cancelled", "refunded")
 
 
 def concerned(records: Iterable[Record]) -> list[str]:
-    """Shoppers with an order paid, delivered, cancelled or refunded, by first mention. Past orders in bulk were
-    promised nothing.
+    """Shoppers with an order paid, delivered, cancelled, refunded or amended, by first mention. Past orders in bulk
+    were promised nothing.
     """
     found: dict[str, None] = {}
     for record in records:
         event = record.event
-        if record.channel != "history" and (
-            isinstance(event, OrderPaid) or (isinstance(event, OrderStatusUpdated) and event.status in STATUSES)
-        ):
+        amended = isinstance(event, OrderStatusUpdated) and (event.status in STATUSES or event.kept is not UNSET)
+        if record.channel != "history" and (amended or isinstance(event, OrderPaid)):
             found.setdefault(record.shopper)
     return list(found)

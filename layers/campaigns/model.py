@@ -83,6 +83,8 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         kind: `promotion` is off a product; `tension` off the basket at a threshold; `game` is played at a threshold.
         products, categories: what a promotion is of: these products, and in these categories the products of `brand`
             (of every brand, where that is empty).
+        substitutes: of a promotion: these count, too, where the shop delivers them in the place of what was promised.
+            Without, nobody is given anything for another product.
         generosity: the levels, one of which a shopper is offered.
         margin: of a promotion's product, as a share of its price: what one more unit brings whoever pays, before the
             offer. Without, the house rules' `basket_margin`.
@@ -103,6 +105,7 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     kind: Literal["promotion", "game", "tension"]
     products: Annotated[tuple[ProductId, ...], Meta(max_length=1000)] = ()
     categories: Annotated[tuple[Named, ...], Meta(max_length=100)] = ()
+    substitutes: Annotated[tuple[ProductId, ...], Meta(max_length=20)] = ()
     generosity: Annotated[tuple[Level, ...], Meta(min_length=1, max_length=6)]
     margin: Share | None = None
     budget: Budget

@@ -39,8 +39,11 @@ def _problems(campaign: Campaign, rules: HouseRules) -> Iterator[str]:
     if campaign.kind == "promotion" and not (campaign.products or campaign.categories):
         yield "products: a promotion is of something; name `products`, or `categories`"
     if campaign.kind != "promotion":
-        if campaign.products or campaign.categories or campaign.margin is not None:
-            yield f"products, categories, margin: a {campaign.kind} is of the whole basket and has none of them"
+        if campaign.products or campaign.categories or campaign.substitutes or campaign.margin is not None:
+            yield (
+                f"products, categories, substitutes, margin: a {campaign.kind} is of the whole basket and has none of "
+                "them"
+            )
         if campaign.threshold is None:
             yield f"threshold: a {campaign.kind} without one gives money away for nothing; say lowest, highest and step"
     if campaign.threshold is not None:

@@ -95,7 +95,9 @@ async def _tidied(books: Books, budget: Budget, number: int) -> int:
 def _is_at_rest(kept: Kept[Reservation] | None, use: Use) -> bool:
     if kept is None:
         return use is not Use.HELD  # Beyond its retention: nothing can follow.
-    return (kept.value.status, use) in ((Status.COMMITTED, Use.SPENT), (Status.REFUNDED, Use.RETURNED))
+    if kept.value.status is Status.COMMITTED:
+        return use is not Use.HELD  # What is returned of it is a lowering's.
+    return (kept.value.status, use) == (Status.REFUNDED, Use.RETURNED)
 
 
 def _wants(kept: Kept[Reservation] | None, shard: Shard, entry: str) -> bool:

@@ -98,6 +98,15 @@ class Ledger:
         """What was spent is free again."""
         return await self._towards(retailer, key, Status.REFUNDING)
 
+    async def lower(self, retailer: str, key: str, amounts: Mapping[str, int]) -> Reservation | None:
+        """A part of what was spent is free again: COMMITTED, with what remains `settled`.
+
+        Args:
+            amounts: what remains spent of each budget named. Never more than before: what was given up once may be
+                somebody else's.
+        """
+        return await self._towards(retailer, key, Status.LOWERING, lambda r: rules.lowering(r, amounts))
+
     async def extend(self, retailer: str, key: str, until: datetime) -> Reservation | None:
         """What is reserved stays so until then at least."""
         for tries in range(MAX_ATTEMPTS):
@@ -132,15 +141,17 @@ class Ledger:
         retailer: str,
         key: str,
         status: Status,
-        prepared: Callable[[Reservation], Reservation] = lambda reservation: reservation,
+        prepared: Callable[[Reservation], Reservation | None] = lambda reservation: reservation,
     ) -> Reservation | None:
         tries = 0
         while (found := await self._books.reservation(retailer, key)) is not None:
-            if found.value.status is Status.CLAIMING and status is not Status.RELEASING:
+            underway = found.value.status is Status.CLAIMING and status is not Status.RELEASING
+            if underway or found.value.status is Status.LOWERING:
                 await self._finish(retailer, key)
                 continue
-            wanted = rules.becoming(found.value, status)
-            if wanted is None or await self._books.write(found, prepared(wanted)):
+            becoming = rules.becoming(found.value, status)
+            wanted = prepared(becoming) if becoming is not None else None
+            if wanted is None or await self._books.write(found, wanted):
                 return await self._finish(retailer, key)
             await self._pause(tries)
             tries += 1
@@ -159,6 +170,8 @@ class Ledger:
                     following: Reservation | None = await self._claimed(reservation)
                 case Status.COMMITTING:
                     following = await self._each(reservation, Status.COMMITTED, rules.spend)
+                case Status.LOWERING:
+                    following = await self._lowered(reservation)
                 case Status.REFUNDING:
                     following = await self._each(reservation, Status.REFUNDED, rules.give_back)
                 case Status.REFUSING:
@@ -201,8 +214,22 @@ class Ledger:
     async def _each(
         self, reservation: Reservation, status: Status, change: Callable[[Shard, str, int], Shard]
     ) -> Reservation | None:
+        def applied(claim: Claim) -> Callable[[Shard], Shard]:
+            return lambda shard: change(shard, reservation.entry(claim), claim.settled)
+
+        return await self._applied(reservation, status, applied)
+
+    async def _lowered(self, reservation: Reservation) -> Reservation | None:
+        def applied(claim: Claim) -> Callable[[Shard], Shard]:
+            return lambda shard: rules.lower(shard, reservation.lowering_entry(claim), claim.lowered)
+
+        return await self._applied(reservation, Status.COMMITTED, applied)
+
+    async def _applied(
+        self, reservation: Reservation, status: Status, change: Callable[[Claim], Callable[[Shard], Shard]]
+    ) -> Reservation | None:
         for claim in reservation.claims:
-            done = await self._change(reservation, claim, _applied(change, reservation.entry(claim), claim.settled))
+            done = await self._change(reservation, claim, change(claim))
             if done is _Done.OVERTAKEN:
                 return None
             if done is _Done.NO_ROOM:
@@ -229,10 +256,6 @@ class Ledger:
                 return _Done.YES
             await self._pause(tries)
             tries += 1
-
-
-def _applied(change: Callable[[Shard, str, int], Shard], entry: str, settled: int) -> Callable[[Shard], Shard]:
-    return lambda shard: change(shard, entry, settled)
 
 
 def _dropped(shard: Shard, entry: str, _: int) -> Shard:

@@ -100,7 +100,7 @@ class Claim(msgspec.Struct, frozen=True):
     Attributes:
         attempt: how many shards were found without room before this one. Part of the entry's name, so that what a
             straggler still writes for an earlier attempt is never taken for this one.
-        settled: what was spent in the end, at most `amount`.
+        settled: what was spent in the end, at most `amount`. lowered: what the newest lowering took from it.
     """
 
     budget: str
@@ -108,6 +108,7 @@ class Claim(msgspec.Struct, frozen=True):
     shard: Units = 0
     attempt: Units = 0
     settled: Units = 0
+    lowered: Units = 0
 
 
 class Status(StrEnum):
@@ -121,6 +122,7 @@ class Status(StrEnum):
     RELEASED = "released"
     COMMITTING = "committing"
     COMMITTED = "committed"
+    LOWERING = "lowering"
     REFUNDING = "refunding"
     REFUNDED = "refunded"
 
@@ -131,7 +133,7 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         key: names it for good; a digest, never an event's or a shopper's id.
         until: when it is released unless it was committed. at: of its making.
-        refused_by: the budget that had no room.
+        refused_by: the budget that had no room. lowerings: how often it was lowered after it was committed.
     """
 
     retailer: str
@@ -141,9 +143,14 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime
     at: datetime
     refused_by: str = ""
+    lowerings: Units = 0
 
     def entry(self, claim: Claim) -> str:
         return f"{self.key}_{claim.attempt}"
+
+    def lowering_entry(self, claim: Claim) -> str:
+        """Of the newest lowering: one of its own, so that a repetition is told from another lowering."""
+        return f"{self.entry(claim)}-{self.lowerings}"
 
 
 def document(value: Budget | Shard | Reservation) -> dict[str, Any]:

@@ -6,7 +6,7 @@ the sum of all allotments never exceeds the budget's limit either. Together: it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -61,8 +61,16 @@ def give_back(shard: Shard, entry: str, settled: int) -> Shard:
         return shard
     if found is not None and found.use is Use.HELD:
         raise LedgerBroken("a reservation is to be refunded whose units were never spent; its documents were changed")
-    amount = 0 if found is not None else -settled
+    # Less than `settled` where a lowering gave a part back already, in an entry of its own.
+    amount = (found.amount if found is not None else 0) - settled
     return replace(shard, entries={**shard.entries, entry: Entry(amount, Use.RETURNED)})
+
+
+def lower(shard: Shard, entry: str, amount: int) -> Shard:
+    """A part of what was spent is free again. `entry` is the lowering's own."""
+    if entry in shard.entries or not amount:
+        return shard
+    return replace(shard, entries={**shard.entries, entry: Entry(-amount, Use.RETURNED)})
 
 
 def fold(shard: Shard, entries: Iterable[str]) -> Shard:
@@ -104,7 +112,8 @@ NEXT = {
     Status.REFUSING: frozenset({Status.REFUSED}),
     Status.RELEASING: frozenset({Status.RELEASED}),
     Status.COMMITTING: frozenset({Status.COMMITTED}),
-    Status.COMMITTED: frozenset({Status.REFUNDING}),
+    Status.COMMITTED: frozenset({Status.REFUNDING, Status.LOWERING}),
+    Status.LOWERING: frozenset({Status.COMMITTED}),
     Status.REFUNDING: frozenset({Status.REFUNDED}),
 }
 """What may follow; from anything else nothing does, so a commit and a release of one reservation cannot both win."""
@@ -130,6 +139,19 @@ def settling(reservation: Reservation, amounts: dict[str, int]) -> Reservation:
             for claim in reservation.claims
         ),
     )
+
+
+def lowering(reservation: Reservation, amounts: Mapping[str, int]) -> Reservation | None:
+    """With what remains of what each budget paid; None where that is what it paid already, or more."""
+    claims = tuple(_lowered(claim, amounts.get(claim.budget, claim.settled)) for claim in reservation.claims)
+    if not any(claim.lowered for claim in claims):
+        return None
+    return replace(reservation, claims=claims, lowerings=reservation.lowerings + 1)
+
+
+def _lowered(claim: Claim, remains: int) -> Claim:
+    remains = max(0, min(claim.settled, remains))
+    return replace(claim, settled=remains, lowered=claim.settled - remains)
 
 
 def room(shards: Iterable[Shard], amount: int, first: int) -> int | None:

@@ -26,10 +26,11 @@ class Fate(StrEnum):
     ORDERED = "ordered"
     EARNED = "earned"
     NOT_EARNED = "not_earned"
-    """Cancelled, not delivered, or never ordered: the reservation is released."""
+    """Cancelled, or delivered without what it was of: the reservation is released."""
     RETURNED = "returned"
+    """Delivered, and taken back, in whole or by so much that nothing is left to give."""
     LAPSED = "lapsed"
-    """Delivered when the reservation was released already: what was promised is not in any budget."""
+    """Ordered when the reservation was released already: what is earned is not in any budget."""
 
 
 class Promise(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -37,8 +38,12 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         key: of the reservation. cents: at most given away. threshold: the basket total asked for, 0 for none.
+        percent: of the product's own price that is given, so that less of it earns less; 0 for an amount.
+        substitutes: products that count where they were delivered in the place of `product`.
         money: the ledger's budgets that are counted in cents; those in a count stand in the reservation alone.
-        until: an order after it does not use this promise. order: that uses it. earned: cents, in the end.
+        until: an order after it does not use this promise. order: that uses it.
+        earned: cents, by what was delivered and kept. unbudgeted: of these, what no budget holds, since it was free
+            again before the order told of it.
     """
 
     key: str
@@ -48,16 +53,19 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     product: str = ""
     cents: Annotated[int, Meta(ge=1)]
     threshold: Annotated[int, Meta(ge=0)] = 0
+    percent: Annotated[float, Meta(ge=0, le=100)] = 0.0
+    substitutes: tuple[str, ...] = ()
     money: tuple[str, ...] = ()
     at: datetime
     until: datetime
     fate: Fate = Fate.OPEN
     order: str = ""
     earned: int = 0
+    unbudgeted: int = 0
 
     @property
     def is_settled(self) -> bool:
-        """Nothing but a refund can follow."""
+        """Nothing but a correction or a refund can follow."""
         return self.fate not in (Fate.OPEN, Fate.ORDERED)
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from layers.campaigns.budgets import PaidFrom, cents, paid_from
 from layers.campaigns.known import Known
+from layers.campaigns.model import Campaign
 from layers.ledger.ledger import Wish
 from layers.promises.model import HELD_FOR, MOST_PROMISES, Fate, Promise, Promises
 from layers.tree.decision import Decision
@@ -53,11 +54,15 @@ def wanted(
                 continue
             budgets = paid_from(campaign, known.rules, decision.at)
             same = (offer.campaign, offer.offer, offer.product)
-            found.setdefault(same, Wanted(_promise(retailer_id, decision, offer, budgets), budgets))
+            found.setdefault(same, Wanted(_promise(retailer_id, decision, offer, campaign, budgets), budgets))
     return list(found.values())
 
 
-def _promise(retailer_id: str, decision: Decision, offer: ShopperOffer, budgets: Sequence[PaidFrom]) -> Promise:
+def _promise(
+    retailer_id: str, decision: Decision, offer: ShopperOffer, campaign: Campaign, budgets: Sequence[PaidFrom]
+) -> Promise:
+    # A level that was taken out of the campaign since was of money, for all that is known: what was shown holds.
+    level = next((level for level in campaign.generosity if level.id == offer.offer), None)
     parts = (retailer_id, decision.shopper, decision.event_id, offer.campaign, offer.offer, offer.product)
     assert offer.kind != "game"
     return Promise(
@@ -69,6 +74,8 @@ def _promise(retailer_id: str, decision: Decision, offer: ShopperOffer, budgets:
         product=offer.product,
         cents=cents(offer.generosity),
         threshold=cents(offer.threshold),
+        percent=(level.percent or 0.0) if level is not None else 0.0,
+        substitutes=tuple(product for product in campaign.substitutes if product != offer.product),
         money=tuple(paid.budget for paid in budgets if paid.unit == "cents"),
         at=decision.at,
         until=decision.at + HELD_FOR,

@@ -1,12 +1,15 @@
 """What becomes of promises by a shopper's orders and what was delivered of them. Pure: a fold of the stored events.
 
-An order uses an open promise if it was paid after the promise was shown and before it ran out, reaches its threshold
-and, for a promotion, holds its product. Nothing is earned before the delivery. Of amounts with and without VAT only
-those with it are known here: `paid` and `total` are what the shopper paid.
+An order uses a promise if it was paid after the promise was shown and before it ran out, reaches its threshold and, for
+a promotion, holds its product; the first such order does. Nothing is earned before the delivery, and then on what the
+shopper keeps, as it was said last. Of amounts with and without VAT only those with it are known here.
+
+What is owed depends on the events alone, in whatever order they came. What the budgets could pay of it is `paying`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,75 +18,103 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from layers.campaigns.budgets import cents
-from layers.events.model import OrderLine, OrderPaid, OrderStatusUpdated
+from layers.events.model import Kept, KeptLine, OrderLine, OrderPaid, OrderStatusUpdated
 from layers.events.record import Record
 from layers.promises.model import Fate, Promise
 
-_FINAL = ("delivered", "cancelled", "refunded")
+Contents = OrderPaid | Kept
+"""What an order holds, and its total: as it was paid, or as a status amended it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Attributes:
-    paid: as it was amended last. delivered, cancelled, refunded: whether a status ever said so, whatever came later.
+    """One order that was paid.
+
+    Attributes:
+        paid: each payment by time; an order that is paid again is amended.
+        kept: what it holds, by whatever said so last. delivered: what it held when it was delivered first; None before.
+        ended: cancelled or refunded as a whole, ever. returned: so after its delivery.
     """
 
-    paid: OrderPaid
-    first_at: datetime
-    delivered: OrderStatusUpdated | None = None
-    cancelled: bool = False
-    refunded: bool = False
+    id: str
+    paid: tuple[OrderPaid, ...]
+    kept: Contents
+    delivered: Contents | None = None
+    ended: bool = False
+    returned: bool = False
 
 
 def orders_of(records: Iterable[Record]) -> list[Order]:
-    """By the time of the first payment. An order that is paid again is amended: the newest says what is in it."""
-    ordered = sorted(records, key=lambda record: (record.event.at, record.event.id))
-    found: dict[str, Order] = {}
-    for event in (record.event for record in ordered):
-        if isinstance(event, OrderPaid):
-            known = found.get(event.order)
-            found[event.order] = Order(event, known.first_at if known else event.at)
-    for event in (record.event for record in ordered):
-        if not isinstance(event, OrderStatusUpdated) or event.order not in found or event.status not in _FINAL:
-            continue
-        order = found[event.order]
-        found[event.order] = Order(
-            order.paid,
-            order.first_at,
-            event if event.status == "delivered" else order.delivered,
-            order.cancelled or event.status == "cancelled",
-            order.refunded or event.status == "refunded",
-        )
-    return sorted(found.values(), key=lambda order: (order.first_at, order.paid.order))
+    """By the time of the first payment. A status of an order whose payment is not known says nothing."""
+    by_order: dict[str, list[OrderPaid | OrderStatusUpdated]] = {}
+    for event in sorted((record.event for record in records), key=lambda event: (event.at, event.id)):
+        if isinstance(event, OrderPaid | OrderStatusUpdated):
+            by_order.setdefault(event.order, []).append(event)
+    told = [_told(id, events) for id, events in by_order.items()]
+    return sorted((order for order in told if order is not None), key=lambda order: (order.paid[0].at, order.id))
 
 
-def uses(order: Order, promise: Promise) -> bool:
-    if promise.order:
-        return order.paid.order == promise.order
-    if not promise.at <= order.first_at <= promise.until or cents(order.paid.total) < promise.threshold:
-        return False
-    return promise.kind == "tension" or any(line.product == promise.product for line in order.paid.lines)
-
-
-def _worth(lines: Sequence[OrderLine], product: str) -> int:
-    """Cents of a product before its discount."""
-    return sum(
-        cents(line.paid + (0.0 if line.discount is UNSET else line.discount))
-        for line in lines
-        if line.product == product
-    )
-
-
-def earned(order: Order, promise: Promise) -> int:
-    """Cents, once delivered: what was paid in the end tells what was delivered. Nothing of a product that is not among
-    it, or below the threshold; never more than the product's own price.
+def _told(id: str, events: Sequence[OrderPaid | OrderStatusUpdated]) -> Order | None:
+    """Args:
+    events: of one order, by time.
     """
-    lines, total = order.paid.lines, order.paid.total
-    if cents(total) < promise.threshold:
-        return 0
+    paid = tuple(event for event in events if isinstance(event, OrderPaid))
+    if not paid:
+        return None
+    # A status that stands before the payment, by a clock that is slow, is of what was paid all the same.
+    kept: Contents = paid[0]
+    delivered: Contents | None = None
+    ended = returned = False
+    for event in events:
+        if isinstance(event, OrderPaid):
+            kept = event
+            continue
+        if event.kept is not UNSET:
+            kept = event.kept
+        if event.is_end:
+            ended, returned = True, delivered is not None
+        if event.status == "delivered" and delivered is None:
+            delivered = kept
+    return Order(id, paid, kept, delivered, ended, returned)
+
+
+def used_at(order: Order, promise: Promise) -> datetime | None:
+    """When it was paid so that it uses the promise; None if it never was."""
+    for paid in order.paid:
+        if promise.at <= paid.at <= promise.until and _worth(paid, promise) is not None:
+            return paid.at
+    return None
+
+
+def _worth(contents: Contents, promise: Promise) -> int | None:
+    """Cents of what the promise is of, before its discount; None below the threshold, or without the product."""
+    if cents(contents.total) < promise.threshold:
+        return None
     if promise.kind == "tension":
-        return promise.cents
-    return min(promise.cents, _worth(lines, promise.product))
+        return cents(contents.total)
+    lines = [line for line in contents.lines if _counts(line, promise)]
+    if not lines:
+        return None
+    return sum(cents(line.paid + (0.0 if line.discount is UNSET else line.discount)) for line in lines)
+
+
+def _counts(line: OrderLine, promise: Promise) -> bool:
+    """The promised product, or one in its place that the campaign declared."""
+    if line.product == promise.product:
+        return True
+    instead = isinstance(line, KeptLine) and line.substituted_for == promise.product
+    return instead and line.product in promise.substitutes
+
+
+def earned(contents: Contents, promise: Promise) -> int:
+    """Cents: of a percentage, that share of what it holds; never more than was promised, or than the product cost."""
+    worth = _worth(contents, promise) or 0
+    if promise.kind == "tension":
+        return promise.cents if worth else 0
+    if promise.percent:
+        # Up, as the promise itself was rounded: so what is delivered as it was shown earns all of it.
+        worth = math.ceil(round(worth * promise.percent / 100, 6))
+    return min(promise.cents, worth)
 
 
 def settled(promises: Sequence[Promise], records: Iterable[Record]) -> list[Promise]:
@@ -94,18 +125,25 @@ def settled(promises: Sequence[Promise], records: Iterable[Record]) -> list[Prom
 
 
 def _settled(promise: Promise, orders: Sequence[Order]) -> Promise:
-    if promise.fate in (Fate.NOT_EARNED, Fate.RETURNED, Fate.LAPSED):
+    using = [(at, order) for order in orders if (at := used_at(order, promise)) is not None]
+    if not using:
         return promise
-    order = next((order for order in orders if uses(order, promise)), None)
-    if order is None:
-        return promise
-    taken = replace(promise, order=order.paid.order, fate=Fate.ORDERED)
-    if promise.fate is Fate.EARNED:
-        returned = order.cancelled or order.refunded
-        return replace(promise, fate=Fate.RETURNED, earned=0) if returned else promise
-    if order.cancelled or order.refunded:
-        return replace(taken, fate=Fate.NOT_EARNED)
+    order = min(using, key=lambda pair: (pair[0], pair[1].id))[1]
+    fate, amount = _fate(order, promise)
+    if fate in (Fate.ORDERED, Fate.EARNED) and promise.fate is Fate.LAPSED:
+        # The reservation is gone for good, and nothing brings it back.
+        return replace(promise, order=order.id, earned=amount, unbudgeted=amount)
+    unbudgeted = promise.unbudgeted if (fate, amount) == (promise.fate, promise.earned) else 0
+    return replace(promise, order=order.id, fate=fate, earned=amount, unbudgeted=unbudgeted)
+
+
+def _fate(order: Order, promise: Promise) -> tuple[Fate, int]:
+    at_delivery = earned(order.delivered, promise) if order.delivered is not None else 0
+    if order.ended:
+        return (Fate.RETURNED if order.returned and at_delivery else Fate.NOT_EARNED), 0
     if order.delivered is None:
-        return taken
-    amount = earned(order, promise)
-    return replace(taken, fate=Fate.EARNED if amount else Fate.NOT_EARNED, earned=amount)
+        return Fate.ORDERED, 0
+    amount = earned(order.kept, promise)
+    if amount:
+        return Fate.EARNED, amount
+    return (Fate.RETURNED if at_delivery else Fate.NOT_EARNED), 0

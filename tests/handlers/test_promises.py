@@ -39,6 +39,7 @@ def favourites(money: float = 10.0, count: int | None = None) -> Campaign:
         campaign="favourites",
         kind="promotion",
         products=("usual3",),
+        substitutes=("usual4",),
         generosity=(Level(percent=20),),
         budget=Budget(money=money, count=count),
         starts=date(2026, 11, 1),
@@ -121,6 +122,9 @@ async def test_what_is_shown_is_reserved_once_and_written_down(stack: Stack) -> 
     assert (one.campaign, one.product, one.cents, one.threshold, one.money) == (
         "favourites", "usual3", 100, 5000, (MONEY,)
     )  # fmt: skip
+    assert (one.percent, one.substitutes) == (20, ("usual4",)), (
+        "the terms of what was shown, whatever is published later"
+    )
     assert one.until - one.at == HELD_FOR
     text = repr(stack.documents.collections[PROMISES.name]) + repr(stack.documents.collections[RESERVATIONS.name])
     assert SHOPPER not in text

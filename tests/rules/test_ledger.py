@@ -96,6 +96,25 @@ def test_what_was_delivered_is_what_is_spent() -> None:
     assert till.healed("campaign") == Balance("campaign", 100, spent=0, held=0, free=100)
 
 
+def test_a_part_that_comes_back_is_free_again_and_the_rest_too_in_the_end() -> None:
+    for healed in (False, True):
+        till = Till(campaign=(100, 1), count=(9, 1))
+        alone(till.ledger.reserve(SHOP, "a", [Wish("campaign", 60), Wish("count", 1)], SOON))
+        alone(till.ledger.commit(SHOP, "a"))
+        for remains, spent in ((45, 45), (45, 45), (50, 45), (10, 10), (0, 0)):
+            lowered = alone(till.ledger.lower(SHOP, "a", {"campaign": remains}))
+            assert (lowered.status, lowered.claims[0].settled, lowered.claims[1].settled) == (
+                Status.COMMITTED, spent, 1,
+            )  # fmt: skip
+            assert till.shards("campaign")[0].used == spent
+            if healed:
+                assert till.healed("campaign") == Balance("campaign", 100, spent=spent, held=0, free=100 - spent)
+        assert alone(till.ledger.refund(SHOP, "a")).status is Status.REFUNDED
+        assert alone(till.ledger.lower(SHOP, "a", {"campaign": 0})).status is Status.REFUNDED, "too late"
+        for name, limit in till.limits.items():
+            assert till.healed(name) == Balance(name, limit, spent=0, held=0, free=limit)
+
+
 def test_a_delivery_worth_more_than_was_reserved_is_paid_as_reserved() -> None:
     till = Till(campaign=(100, 1))
     alone(till.ledger.reserve(SHOP, "a", [Wish("campaign", 60)], SOON))
@@ -163,6 +182,7 @@ def _redemption(till: Till, key: str, draw: random.Random) -> list[Work]:
         lambda: till.ledger.release(SHOP, key),
         lambda: till.ledger.commit(SHOP, key),
         lambda: till.ledger.refund(SHOP, key),
+        lambda: till.ledger.lower(SHOP, key, {"campaign": draw.randrange(4)}),
     )
     return [redeem(), *(draw.choice(others)() for _ in range(draw.randrange(4)))]
 
