@@ -205,6 +205,7 @@ class TestServices:
             "PORT": "4003",
             "PYTHONUNBUFFERED": "1",
             "GONDOLA_LONGEST_REQUEST_S": "1",
+            "OMP_WAIT_POLICY": "passive",
             "GONDOLA_PATIENCE_S": "2",
         }
 
