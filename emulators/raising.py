@@ -100,20 +100,30 @@ class Raiser:
     def _wired(self, made: Plan) -> Wiring:
         """Draws secrets and chooses ports: a function keeps the port it had, since others know it by that."""
         values = secrets.apply(made.of("secrets"), self.folder / SECRETS)
-        known = {name: old.port for name, old in self.state.services.items()}
+        known = self.state.function_ports()
         for port in known.values():
             keep(port)
         functions = [service.function for service in services.wanted(made.of("services"))]
         ports = {name: known[name] if name in known else free_ports(1)[0] for name in functions}
-        return Wiring.of(made, ports, self.state.ports(), values)
+        wiring = Wiring.of(made, ports, self.state.ports(), values)
+        only = {wiring.service(name).function for name in self.state.only} or wiring.services.keys()
+        self.state.idle = {name: port for name, port in ports.items() if name not in only}
+        return wiring
 
     def _apply_and_serve(self, wiring: Wiring) -> None:
-        gone = self.state.services.keys() - wiring.services.keys()
+        wanted = [name for name in wiring.services if name not in self.state.idle]
+        gone = self.state.services.keys() - set(wanted)
         stop([self.state.services.pop(name).process for name in gone])
-        waiting = [process for name in wiring.services if (process := self.serve(wiring, name))]
+        waiting = [process for name in wanted if (process := self.serve(wiring, name))]
         environments = [service.environment for service in wiring.services.values()]
+        deaf = {wiring.services[name].address_in_graph for name in self.state.idle}
+
+        def topics(resources: tuple[Resource, ...]) -> None:
+            heard = (each for each in resources if not pubsub.pushes_to(each, deaf))
+            pubsub.apply(heard, wiring.host("pubsub"), wiring.addresses)
+
         work: list[Callable[[], None]] = [
-            lambda: self._apply(wiring, "pubsub", lambda r: pubsub.apply(r, wiring.host("pubsub"), wiring.addresses)),
+            lambda: self._apply(wiring, "pubsub", topics),
             lambda: self._apply(wiring, "bigquery", lambda r: bigquery.apply(r, wiring.host("bigquery"))),
             lambda: self._apply(wiring, "bigtable", lambda r: bigtable.apply(r, wiring.host("bigtable"))),
             lambda: self._apply(wiring, "firestore", lambda r: firestore.apply(r, wiring.host("firestore"))),

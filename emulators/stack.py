@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -57,16 +57,20 @@ class Stack:
         stack: str = "dev",
         graph: Path | None = None,
         held: bool = True,
+        only: Collection[str] = (),
         say: Callable[[str], None] = _silent,
     ) -> Stack:
         """Brings the stack in this folder up, or what is missing of it.
 
         Args:
             stack: whose `Pulumi.<stack>.yaml` is captured. graph: a graph captured before, used instead.
-            held: it ends with this process. say: told of progress, from any thread.
+            held: it ends with this process. only: functions that are started, all of them where empty; nothing is
+                pushed to the others, so what they would do with a message is not done. say: told of progress, from any
+                thread.
 
         Raises:
-            NotUp: another process holds a stack in this folder. And those of `Raiser.everything`.
+            NotUp: another process holds a stack in this folder. UnknownFunction: there is none of a name in `only`. And
+                those of `Raiser.everything`.
         """
         with locked(folder):
             state = load(folder)
@@ -81,7 +85,7 @@ class Stack:
                 (folder / SECRETS).unlink(missing_ok=True)
                 shutil.rmtree(folder / LOGS, ignore_errors=True)
                 state = State()
-            state.stack, state.held = stack, held
+            state.stack, state.held, state.only = stack, held, tuple(sorted(only))
             return cls(folder, state, Raiser(folder, state, say).everything(graph), say)
 
     @classmethod
@@ -95,8 +99,7 @@ class Stack:
         if not any(alive(process) for process in state.processes()) or not (folder / SECRETS).is_file():
             raise NotUp(f"no stack is up in {folder}; start it with `python -m emulators up`.")
         made = plan(graphs.read(folder / GRAPH))
-        ports = {name: service.port for name, service in state.services.items()}
-        wiring = Wiring.of(made, ports, state.ports(), json.loads((folder / SECRETS).read_text()))
+        wiring = Wiring.of(made, state.function_ports(), state.ports(), json.loads((folder / SECRETS).read_text()))
         return cls(folder, state, wiring, _silent)
 
     def refresh(self, graph: Path | None = None) -> None:
@@ -218,7 +221,7 @@ def bring_down(folder: Path) -> list[str]:
     with locked(folder):
         state = load(folder)
         killed = stop(state.processes())
-        give_back([*state.ports().values(), *(service.port for service in state.services.values())])
+        give_back([*state.ports().values(), *state.function_ports().values()])
         save(folder, State(stack=state.stack))
         (folder / SECRETS).unlink(missing_ok=True)
         shutil.rmtree(folder / UNPACKED, ignore_errors=True)

@@ -35,16 +35,26 @@ class ServiceState:
 
 @dataclass(slots=True)
 class State:
-    """Emulators and functions by name. `held`: they end with the process that started them."""
+    """Emulators and functions by name.
+
+    Attributes:
+        held: they end with the process that started them. only: functions that are wanted, all of them where empty.
+        idle: ports of the others, at which nobody listens.
+    """
 
     stack: str = "dev"
     held: bool = False
     servers: dict[str, Started] = field(default_factory=dict)
     services: dict[str, ServiceState] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    idle: dict[str, int] = field(default_factory=dict)
 
     def processes(self) -> list[Running]:
         """Functions first: stopped in this order, none loses a store while it still works."""
         return [each.process for each in self.services.values()] + [each.process for each in self.servers.values()]
+
+    def function_ports(self) -> dict[str, int]:
+        return {**self.idle, **{name: service.port for name, service in self.services.items()}}
 
     def ports(self) -> dict[str, int]:
         """The emulators' ports, by the keys of `EMULATOR_HOSTS`."""

@@ -9,7 +9,7 @@ outage of three seconds, 60 had not come after 100 seconds, with any backoff; wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,12 @@ def full_topic(resource: Resource) -> str:
     """A subscription's topic as `projects/P/topics/T`, however the graph spells it."""
     named = resource.text("topic")
     return named if "/" in named else f"projects/{resource.text('project')}/topics/{named}"
+
+
+def pushes_to(resource: Resource, services: Collection[str]) -> bool:
+    """Whether it is a subscription that pushes to one of these, by their addresses in the graph. Pure."""
+    endpoint = resource.get("pushConfig", "pushEndpoint") if resource.type == SUBSCRIPTION else None
+    return endpoint is not None and any(f"{endpoint}/".startswith(f"{each}/") for each in services)
 
 
 def wanted(resources: Iterable[Resource], addresses: Mapping[str, str]) -> tuple[list[str], list[Subscription]]:

@@ -29,6 +29,8 @@ from layers.retailers import Registry, Retailer
 from tests.chaos.steering import Steering
 
 UNDER_TEST = ("ingest", "cooling", "decisioning")
+NEEDED = (*UNDER_TEST, "reconciliation")
+"""What no scenario needs would only take memory and time."""
 PROXIED = ("bigtable", "pubsub", "bigquery_storage", "firestore")
 READY_S = 90.0
 DRAINED_WITHIN_S = 60.0
@@ -46,16 +48,14 @@ class Site:
 
     def __enter__(self) -> Site:
         with self._exits:
-            self.stack = self._exits.enter_context(Stack.up(self._folder, say=self._say))
+            self.stack = self._exits.enter_context(Stack.up(self._folder, only=NEEDED, say=self._say))
             self._exits.callback(lambda: stop(list(self._running.values())))
             for name in PROXIED:
                 steering = Steering(name, self.stack.hosts[EMULATOR_HOSTS[name]], self.logs)
                 self.proxies[name] = self._exits.enter_context(steering)
-            for function in self.stack.functions:
-                # Those that no scenario needs would only take memory; jobs are started when they are fired.
-                if function in UNDER_TEST:
-                    self.stack.kill(function)
-                    self.serve(function)
+            for function in UNDER_TEST:
+                self.stack.kill(function)
+                self.serve(function)
             self._publish_tree()
             self._exits = self._exits.pop_all()
         return self

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from emulators import cli, welcome
@@ -152,8 +153,19 @@ def test_a_graph_that_cannot_be_applied_leaves_nothing_running(tmp_path: Path) -
         Stack.attach(tmp_path / "stack")
 
 
-def test_two_stacks_run_side_by_side(stack: Stack, tmp_path: Path) -> None:
-    with Stack.up(tmp_path, graph=stack.folder / "graph.json") as other:
+def test_two_stacks_run_side_by_side_one_of_them_with_one_function_only(stack: Stack, tmp_path: Path) -> None:
+    with Stack.up(tmp_path, graph=stack.folder / "graph.json", only=["ingest"]) as other:
+        assert other.processes().keys() == {"ingest", *stack.processes().keys() - set(stack.functions)}
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(other.address("cooling"))
+        project = other.environment("ingest")["GONDOLA_PROJECT"]
+        listed = httpx.get(f"http://{other.hosts['PUBSUB_EMULATOR_HOST']}/v1/projects/{project}/subscriptions")
+        pushed = [each["name"] for each in listed.json()["subscriptions"] if each.get("pushConfig")]
+        assert not pushed, "a message that nobody takes would be pushed for ever"
+        same = other.processes()
+        other.refresh(tmp_path / "graph.json")
+        assert other.processes() == same
+        assert Stack.attach(tmp_path).address("cooling") == other.address("cooling")
         assert not set(other.hosts.values()) & set(stack.hosts.values())
         assert other.address("ingest") != stack.address("ingest")
         assert other.secret("pseudonym-key", "demo") != stack.secret("pseudonym-key", "demo")

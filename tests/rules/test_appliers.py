@@ -60,6 +60,13 @@ class TestPubsub:
             "ackDeadlineSeconds": 60,
         }
 
+    def test_whom_it_pushes_to_is_told_by_the_address_in_the_graph(self) -> None:
+        push = subscription(pushConfig={"pushEndpoint": "https://ingest.run.invalid/v1"})
+        assert pubsub.pushes_to(push, ["https://ingest.run.invalid"])
+        assert not pubsub.pushes_to(push, ["https://ingest.run.invalid2", "https://feeds.run.invalid"])
+        assert not pubsub.pushes_to(subscription(), ["https://ingest.run.invalid"])
+        assert not pubsub.pushes_to(resource(pubsub.TOPIC, name="events"), ["https://ingest.run.invalid"])
+
     def test_one_without_a_push_is_pulled(self) -> None:
         _, (made,) = pubsub.wanted([subscription(topic="projects/q/topics/other")], HERE)
         assert made.endpoint is None

@@ -29,7 +29,7 @@ def _without_room(run: Run) -> int:
     return sum(count for reason, count in run.ledger.reasons.items() if "More events are waiting" in reason)
 
 
-@scenario("memory")
+@scenario("memory", short=False)
 def memory(run: Run) -> None:
     """Bigtable, then Pub/Sub, stops answering while 1 400 clients send 55 kB each and come again. Above its limit
     ingest answers 503 with Retry-After, its memory stays below what the graph gives an instance, it does not crash,
