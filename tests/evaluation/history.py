@@ -30,13 +30,14 @@ class Truth:
 
     Attributes:
         baskets: the products of the first day with any, within 28 days. shopped: who came within 28 days. categories:
-            of 14 days. whole: whether the data reach so far.
+            of 14 days. whole, categories_whole: whether the data reach over 28 days, over 14.
     """
 
     baskets: dict[str, set[str]]
     shopped: set[str]
     categories: dict[str, set[str]]
     whole: bool
+    categories_whole: bool
 
 
 def catalogue() -> dict[str, Product]:
@@ -63,7 +64,28 @@ def truth(cut: date, products: dict[str, Product]) -> Truth:
             categories[order.customer].update(
                 category for product in bought if (category := products[product].category) is not None
             )
-    return Truth(baskets, set(days), dict(categories), cut + HORIZON <= LAST_DAY + timedelta(days=1))
+    return Truth(baskets, set(days), dict(categories), _known(cut, HORIZON), _known(cut, CATEGORY_HORIZON))
+
+
+def _known(cut: date, horizon: timedelta) -> bool:
+    return cut + horizon <= LAST_DAY + timedelta(days=1)
+
+
+def unknown(cut: date) -> list[str]:
+    """What the data cannot judge of a cut: the fact, the consequence and the remedy; nothing where they reach."""
+    after = (LAST_DAY - cut).days + 1
+    found = []
+    for horizon, what in (
+        (HORIZON, "who does not come for 28 days is not judged, and baskets are of those who came by then"),
+        (CATEGORY_HORIZON, "categories are not judged"),
+    ):
+        if not _known(cut, horizon):
+            newest = LAST_DAY + timedelta(days=1) - horizon
+            found.append(
+                f"The data end on {LAST_DAY}, {after} day{'s' if after > 1 else ''} into the {horizon.days} after the"
+                f" cut, so {what}. Choose {newest} or earlier for that."
+            )
+    return found
 
 
 def goods(order: Order, products: dict[str, Product]) -> set[str]:

@@ -85,8 +85,8 @@ def outcomes(asked: Asked) -> dict[str, Any]:
     number = {household: place for place, household in enumerate(sorted(set(asked.shoppers)))}
     groups = np.array([number[household] for household in asked.shoppers], dtype=float)
     names = list(asked.scores)
-    # A draw of 660 000 rows takes 40 ms; intervals of so many are narrow anyway.
-    draws = 200 if len(asked.happened) < 100_000 else 60
+    # A draw of 660 000 rows takes 40 ms a model; intervals of so many are narrow anyway.
+    draws = 200 if len(asked.happened) < 100_000 else 40
     own, more = auc_intervals([asked.scores[name] for name in names], asked.happened, groups, draws=draws)
     share = float(asked.happened.mean())
     return {

@@ -10,7 +10,7 @@ import numpy as np
 
 from emulators.shop.journey_data import Order, Product
 from emulators.shop.journey_files import read_orders
-from tests.evaluation import baselines, history
+from tests.evaluation import baselines, history, plain_categories
 from tests.evaluation.answers import Answers
 from tests.evaluation.baselines import Past
 from tests.evaluation.judging import LEAST_TRIPS, Asked, lists, outcomes
@@ -28,8 +28,9 @@ def verdicts(
 ) -> dict[str, Any]:
     future = history.truth(cut, dict(products))
     judged = sorted(household for household in past.days if past.trips(household) >= LEAST_TRIPS)
+    unknown = history.unknown(cut)
     if not future.baskets:
-        return {"whole": False}
+        return {"unknown": unknown}
     baskets = {household: future.baskets[household] for household in judged if household in future.baskets}
     popular = baselines.popular(past)
     models = {
@@ -40,7 +41,7 @@ def verdicts(
         "global top, 14 days": dict.fromkeys(baskets, popular[:20]),
     }
     return {
-        "whole": future.whole,
+        "unknown": unknown,
         "baskets": lists(models, baskets, OURS),
         "baskets_every_department": lists({OURS: given.recommendations}, _every_department(cut, orders), OURS),
         "discoveries": lists(
@@ -52,8 +53,8 @@ def verdicts(
             {h: new for h, basket in baskets.items() if (new := basket - past.bought(h))},
             OURS,
         ),
-        "churn": _churn(past, given, future),
-        "categories": _categories(past, given, future, products, judged),
+        "churn": _churn(past, given, future) if future.whole else {},
+        "categories": _categories(past, given, future, products) if future.categories_whole else {},
     }
 
 
@@ -103,27 +104,48 @@ def _churn(past: Past, given: Answers, future: history.Truth) -> dict[str, Any]:
     return found
 
 
-def _categories(
-    past: Past, given: Answers, future: history.Truth, products: Mapping[str, Product], judged: Sequence[str]
-) -> dict[str, Any]:
-    days: dict[tuple[str, str], int] = {}
-    shares: dict[str, int] = {}
-    for household, bought_on in past.days.items():
-        for bought in bought_on.values():
-            for category in {products[product].category for product in bought} - {None}:
-                assert category is not None
-                days[household, category] = days.get((household, category), 0) + 1
-                shares[category] = shares.get(category, 0) + 1
+def pairs(past: Past, products: Mapping[str, Product]) -> dict[str, list[tuple[str, str]]]:
+    """The sets of households and categories that the published figures may be of, from what was known on a day."""
+    days = _category_days(past, products)
+    shares = _shares(days)
     popular = sorted(shares, key=lambda category: (-shares[category], category))
-    pairs = {
+    judged = sorted(household for household in past.days if past.trips(household) >= LEAST_TRIPS)
+    return {
         "categories that the household bought before": [
             (h, c) for h, c in sorted(days) if past.trips(h) >= LEAST_TRIPS
         ],
         "the 100 most bought categories, every household": [(h, c) for h in judged for c in popular[:100]],
+        "the 150 most bought categories, every household": [(h, c) for h in judged for c in popular[:150]],
         "every category, every household": [(h, c) for h in judged for c in popular],
     }
+
+
+def _category_days(past: Past, products: Mapping[str, Product]) -> dict[tuple[str, str], int]:
+    days: dict[tuple[str, str], int] = {}
+    for household, bought_on in past.days.items():
+        for bought in bought_on.values():
+            for category in {category for product in bought if (category := products[product].category) is not None}:
+                days[household, category] = days.get((household, category), 0) + 1
+    return days
+
+
+def _shares(days: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    shares: dict[str, int] = {}
+    for (_, category), many in days.items():
+        shares[category] = shares.get(category, 0) + many
+    return shares
+
+
+def _categories(
+    past: Past, given: Answers, future: history.Truth, products: Mapping[str, Product]
+) -> dict[str, dict[str, Any]]:
+    days = _category_days(past, products)
+    shares = _shares(days)
+    sets = pairs(past, products)
+    before = pairs(plain_categories.until(past, past.cut - history.CATEGORY_HORIZON), products)
+    plain = plain_categories.baselines(past, products, sets, before)
     found = {}
-    for name, asked in pairs.items():
+    for name, asked in sets.items():
         ours = np.array([given.categories[h].get(c, 0.0) for h, c in asked])
         found[name] = outcomes(
             Asked(
@@ -131,6 +153,7 @@ def _categories(
                 np.array([float(c in future.categories.get(h, ())) for h, c in asked]),
                 {
                     OURS: ours,
+                    **plain[name],
                     "share of the household's trips": np.array(
                         [days.get(pair, 0) / past.trips(pair[0]) + 1e-9 * shares[pair[1]] for pair in asked]
                     ),

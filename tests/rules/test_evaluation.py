@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from emulators.shop.journey_data import Line, Order, Product
-from tests.evaluation import baselines, history, models
+from layers.learning import TrainedModel, TrainedModels
+from tests.evaluation import baselines, history, models, plain_categories
+from tests.evaluation.answers import answers
 from tests.evaluation.baselines import Past
 from tests.evaluation.cold import record
 from tests.evaluation.judging import lists, ranked
+from tests.evaluation.predicting import Predicted
+from tests.evaluation.verdicts import pairs
 
 CUT = date(2017, 12, 1)
 PRODUCTS = {
@@ -55,6 +60,74 @@ def test_baselines_by_hand() -> None:
     # .5^(1/12) + .5^(2/12) against 1.
     assert baselines.recent(past, "1") == ["g1", "g2"]
     assert baselines.recent(past, "nobody") == []
+
+
+def test_plain_counts_by_hand_and_nothing_of_the_day_itself() -> None:
+    day = date(2017, 6, 30)
+    known = {"1": {date(2017, 6, 1): {"MILK"}, date(2017, 6, 11): {"MILK", "BREAD"}, date(2017, 6, 25): {"BREAD"}}}
+    found = plain_categories.count(known, day, ["1", "2"], ["BREAD", "MILK", "WINE"])
+    [milk, wine, nobody] = found.of([("1", "MILK"), ("1", "WINE"), ("2", "MILK")])
+    told = dict(zip(plain_categories.NAMES, milk.tolist(), strict=True))
+    assert told["trips with it in 14 days"] == 0 and told["trips with it in 28 days"] == 1
+    assert told["trips with it"] == 2 and told["share of trips with it"] == pytest.approx(2 / 3)
+    assert told["days since it was bought"] == 19 and told["days between two purchases of it"] == 10
+    assert told["trips in 28 days"] == 2 and told["trips"] == 3 and told["days since the last trip"] == 5
+    # In 28 days one trip of two had milk.
+    assert told["share of everybody's trips of 28 days"] == pytest.approx(0.5)
+    assert wine[3] == 0 and np.isnan(wine[5]) and nobody[9] == 0
+
+    later = {"1": {**known["1"], day: {"WINE", "MILK"}, day + timedelta(days=3): {"WINE"}}}
+    again = plain_categories.count(later, day, ["1", "2"], ["BREAD", "MILK", "WINE"])
+    np.testing.assert_array_equal(found.features, again.features)
+
+
+def test_an_earlier_day_knows_less() -> None:
+    past = Past.of(CUT, [order("1", date(2017, 6, 1), "g1"), order("2", date(2017, 11, 20), "g2")], PRODUCTS)
+    earlier = plain_categories.until(past, date(2017, 11, 20))
+    assert set(earlier.days) == {"1"} and earlier.cut == date(2017, 11, 20)
+
+
+def test_pairs_are_of_households_with_a_habit() -> None:
+    many = [order("1", date(2017, 6, n), "g1") for n in range(1, 6)] + [order("2", date(2017, 6, 1), "g1")]
+    sets = pairs(Past.of(CUT, many, PRODUCTS), PRODUCTS)
+    assert all(found == [("1", "MILK")] for found in sets.values())
+    assert len(sets) == 4
+
+
+@pytest.mark.parametrize(
+    ("cut", "facts"), [(CUT, 0), (date(2017, 12, 4), 0), (date(2017, 12, 5), 1), (date(2017, 12, 31), 2)]
+)
+def test_what_the_data_cannot_judge_is_said_with_a_remedy(cut: date, facts: int) -> None:
+    found = history.unknown(cut)
+    assert len(found) == facts
+    for fact, newest in zip(found, ("2017-12-04", "2017-12-18"), strict=False):
+        assert f"Choose {newest} or earlier" in fact
+        assert history.unknown(date.fromisoformat(newest)) == [] or "not judged" in fact
+
+
+def test_everybody_is_answered_in_the_form_that_a_stranger_reads() -> None:
+    """Also who bought nothing that is scored: what is popular, and the clientele's share."""
+    popular = [f"g{n}" for n in range(30)]
+    learnt = TrainedModel("churn", (), (), figures={"share": 0.25})
+    scored = Predicted(
+        models=TrainedModels("v", datetime(2017, 12, 1, tzinfo=UTC), "2017-12-01", {"churn": learnt}),
+        products={"p1": {"g7": 0.5, "x": 0.9}},
+        binary={"p1": {"g7": 0.5}},
+        discoveries={"p1": {"g3": 0.1, "g4": 0.2}},
+        popular_new={},
+        churn={"p1": 0.123456},
+        categories={"p1": {"MILK": 0.987654}},
+        cpu_s=0,
+        seconds=0,
+    )
+    given = answers(scored, {"p1": "1"}, {"1", "2"}, popular)
+    assert given.recommendations["1"][:3] == ["x", "g7", "g0"]
+    for best in given.recommendations.values():
+        assert len(best) == len(set(best)) == 20
+    assert given.recommendations["2"] == popular[:20]
+    assert given.churn == {"1": 0.12346, "2": 0.25}
+    assert given.categories == {"1": {"MILK": 0.98765}, "2": {}}
+    assert given.discoveries == {"1": ["g4", "g3"]}
 
 
 def test_what_is_alike_has_one_order() -> None:
