@@ -7,7 +7,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -60,6 +60,7 @@ class Kills:
         self.place, self.cast, self.officer, self.spare = place, cast, officer, groups
         self.form, self.chance, self.report, self.say = form, chance, report, say
         self.helped = 0
+        self.points_laid = 0
 
     def all(self) -> None:
         """Each request is killed at a deed of its own. Each shopper must stand in the dead letters, too."""
@@ -69,10 +70,10 @@ class Kills:
         struck: list[str] = []
         with ThreadPoolExecutor(self.form.lanes) as pool, self.place.lane(ERASING, 0) as lane:
 
-            def beside(number: int) -> None:
+            def beside(number: int) -> list[Point]:
                 with self.place.lane(ERASING, number) as lane:
                     known.wait()
-                    self.strikes(lane, todo, before, struck)
+                    return self.strikes(lane, todo, before, struck)
 
             others = [pool.submit(beside, number) for number in range(1, self.form.lanes)]
             try:
@@ -80,15 +81,16 @@ class Kills:
                 todo += self.points(labels)
             finally:
                 known.set()
-            self.strikes(lane, todo, before, struck)
+            missed = self.strikes(lane, todo, before, struck)
             for each in others:
-                each.result()
+                missed += each.result()
+            self.again(lane, [point for point in missed if point.name not in struck], before, struck)
         stores = {store_of(text) for text in struck}
         self.report.tells("saga killed", f"{len(struck)} times at {len(labels)} deeds, in {len(stores)} stores")
         self.report.tells("killed holding dead letters", f"{self.helped} times, and not waited for")
         if self.form.points is None:
-            missed = set(labels) - set(struck)
-            self.report.check(not missed, f"never killed at {sorted(missed)}")
+            never = set(labels) - set(struck)
+            self.report.check(not never, f"never killed at {sorted(never)}")
 
     def points(self, labels: Sequence[str]) -> list[Point]:
         """After one deed is before the next, for the stores; both are struck where two run at the same time."""
@@ -103,6 +105,7 @@ class Kills:
         # they have other deeds to do meanwhile.
         points = self.chance.sample(points, len(points) if self.form.points is None else self.form.points)
         self.report.check(len(points) < len(self.spare), f"{len(points)} points, and too few groups to strike them")
+        self.points_laid = len(points)
         return [Point(*deed, after, group) for (deed, after), group in zip(points, self.spare[1:], strict=False)]
 
     def undisturbed(self, lane: Lane, group: Sequence[Shopper], before: dict[int, Counter[str]]) -> list[str]:
@@ -125,18 +128,28 @@ class Kills:
         todo: deque[Point],
         before: dict[int, Counter[str]],
         struck: list[str],
-    ) -> None:
+    ) -> list[Point]:
+        """What was not struck: a deed that was repeated in the undisturbed run need not be so again, and who finds that
+        another holds all dead letters has none to put back."""
+        missed: list[Point] = []
         while True:
             try:
                 point = todo.popleft()
             except IndexError:
-                return
+                return missed
             if self.killed_at(lane, point, before):
                 struck.append(point.name)
                 self.say(f"{point}; {len(todo)} to do")
             else:
-                # A deed that was repeated in the undisturbed run need not be so again.
+                missed.append(point)
                 self.say(f"never {point}")
+
+    def again(self, lane: Lane, missed: Sequence[Point], before: dict[int, Counter[str]], struck: list[str]) -> None:
+        """What the others kept from happening happens when nobody is beside; on shoppers that are still there."""
+        unused = self.spare[1 + self.points_laid :]
+        first = {point.name: replace(point, number=1) for point in missed}
+        for point, group in zip(first.values(), unused, strict=False):
+            self.strikes(lane, deque([replace(point, group=group)]), before, struck)
 
     def killed_at(self, lane: Lane, point: Point, before: dict[int, Counter[str]]) -> bool:
         """Whether the kill fell; what is asked then is asked again, and must be right."""
