@@ -220,10 +220,12 @@ FACTS: tuple[Table, ...] = (
 
 DECISIONS = Table(
     "decisions",
-    "A shopper's move in the tree. A late event makes a newer revision of the decisions after it: the largest wins.",
+    "A shopper's move in the tree. A late event makes a newer revision of the decisions after it: the largest wins, "
+    "and of one revision the latest consent.",
     (
         *_COMMON,
         Column("revision", _I, "how many events of the journey the decision counted", required=True),
+        Column("consent_at", _T, "when the consent that counted was given; absent where none was known"),
         Column("tree", _S, "tree id", required=True),
         Column("tree_version", _S, "version of the tree", required=True),
         Column("parameters_version", _S, "version of the shopper's parameters; empty where there were none"),
@@ -236,7 +238,7 @@ DECISIONS = Table(
         Column("offers", _S, "at a visit's start all offers held, later those shown, with their alternatives, as JSON"),
     ),
     RetentionClass.DECISIONS,
-    newest_by=("revision",),
+    newest_by=("revision", "consent_at"),
 )
 
 PRODUCTS = Table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -13,6 +13,7 @@ from layers.tree.treatment import Treatment
 from layers.tree.walk import Reason
 
 _encoder = msgspec.json.Encoder()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +22,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         revision: how many events were counted, this one included, since the last pause of over six hours. A late event
             raises it for every decision after it, so the largest revision is the best informed.
+        consent_at: of the consent that counted; None while none was known. Of one revision's decisions the latest is
+            the best informed: a consent that arrives late for a time before the stretch raises no revision.
         reason: list of `walk.Reason` as JSON. shown: list of experiences as JSON, without texts.
         propensity, control, offers: as in `treatment.Treatment`.
     """
@@ -33,6 +36,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     received: datetime
     revision: int
+    consent_at: datetime | None = None
     tree: str
     tree_version: str
     parameters_version: str
@@ -57,6 +61,7 @@ def decide(
     record: Record,
     *,
     revision: int,
+    consent_ms: int | None,
     tree: str,
     tree_version: str,
     parameters_version: str,
@@ -74,6 +79,7 @@ def decide(
         at=record.event.at.astimezone(UTC),
         received=record.received.astimezone(UTC),
         revision=revision,
+        consent_at=None if consent_ms is None else _EPOCH + timedelta(milliseconds=consent_ms),
         tree=tree,
         tree_version=tree_version,
         parameters_version=parameters_version,

@@ -143,6 +143,7 @@ def _step(
     decision = decide(
         record,
         revision=state.revision,
+        consent_ms=state.consent.at_ms if state.consent else None,
         tree=tree.id,
         tree_version=tree.version,
         parameters_version=version,

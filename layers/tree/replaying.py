@@ -41,7 +41,8 @@ class Excuse(StrEnum):
         PARAMETERS_GONE: three versions are kept, none after a withdrawal; it names another.
         TOO_LONG: more events without a pause than are ever read.
         LATE_EVENT: it is the same without events that came so lately that its newer revision is still under way.
-        LATE_CONSENT: it is the same without consents that came after its event (layers/tree/README.md: two limits).
+        LATE_CONSENT: it is the same without consents that came after its event: delivered as history, which corrects
+            nothing; or so lately that the correction is still under way.
     """
 
     ERASED = "erased"
@@ -58,7 +59,7 @@ class Verdict:
 
     Attributes:
         differs: what does: names of `COMPARED`; or `event` or `tree`, which the decision names and nobody has; or
-            `late_event`: one that came long ago was never counted.
+            `late_event`, `late_consent`: one that came long ago was never counted.
     """
 
     decision: Decision
@@ -150,7 +151,7 @@ class _Shopper:
         differs = min((differences(logged, one) for one in found), key=len)
         if not differs:
             return Verdict(logged)
-        return self._explained(logged, key, standings, differs)
+        return self._explained(logged, key, standings, differs, found[0].consent_at)
 
     def _candidates(self, logged: Decision) -> list[ShopperParameters | None]:
         """A decision without parameters was made without, or while the shopper refused: then only the node before it
@@ -177,7 +178,12 @@ class _Shopper:
         return [self._kept.consent, *map(consent_of, self._said)]
 
     def _explained(
-        self, logged: Decision, key: Key, standings: Sequence[Standing], differs: tuple[str, ...]
+        self,
+        logged: Decision,
+        key: Key,
+        standings: Sequence[Standing],
+        differs: tuple[str, ...],
+        consent_at: datetime | None,
     ) -> Verdict:
         start = stretch_start(self._ordered, key[0])
         assert start is not None
@@ -192,8 +198,11 @@ class _Shopper:
             if self._same_with(logged, key, standings, without, consents):
                 under_way = min(late.values()) >= self._rules.settled
                 return Verdict(logged, Excuse.LATE_EVENT) if under_way else Verdict(logged, differs=("late_event",))
-        for consents in self._without_late_consents(logged):
+        for consents, corrected in self._without_late_consents(logged, key):
             if self._same_with(logged, key, standings, self._ordered, consents):
+                # Of two decisions of one revision and one consent nobody can tell which is the corrected one.
+                if corrected and consent_at != logged.consent_at:
+                    return Verdict(logged, differs=("late_consent",))
                 return Verdict(logged, Excuse.LATE_CONSENT)
         return Verdict(logged, differs=differs)
 
@@ -224,14 +233,19 @@ class _Shopper:
             late[key_of(record)] = record.received
             yield dict(late)
 
-    def _without_late_consents(self, logged: Decision) -> Iterator[list[Consent | None]]:
-        said = self._said
+    def _without_late_consents(self, logged: Decision, key: Key) -> Iterator[tuple[list[Consent | None], bool]]:
+        """What was known without the consents that came last, more of them each time; and whether one of these must
+        have corrected the decision by now, as one that comes live does."""
+        said, settled = self._said, self._rules.settled
         late = sorted({r.received for r in said if r.received >= logged.received}, reverse=True)
         for moment in late[:MOST_LATE]:
             known = [consent_of(record) for record in said if record.received < moment]
             row = self._kept.consent
             among = row is None or any(consent_of(r) == row for r in said if r.received >= moment)
-            yield known if among else [row, *known]
+            corrected = any(
+                moment <= r.received < settled and r.channel != "history" and key_of(r) <= key for r in said
+            )
+            yield known if among else [row, *known], corrected
 
 
 def _until_pause(records: Sequence[Record]) -> Iterator[Record]:

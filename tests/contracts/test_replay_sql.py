@@ -47,10 +47,19 @@ async def test_each_event_comes_back_once_by_shopper_and_exactly_as_it_was_decid
     dataset, warehouse = make_dataset(rest, PROJECT), BigQueryWarehouse.of(values)
     shoppers = [f"01{random.Random(n).randbytes(16).hex()}" for n in range(8)]
     all_of = [decision for shopper in shoppers for decision in decided(shopper)]
+    given = START - timedelta(hours=9)
+    all_of[::2] = [msgspec.structs.replace(d, consent_at=given) for d in all_of[::2]]
+    # Before a late consent corrected them: none was known, or an earlier one.
+    former = [
+        msgspec.structs.replace(d, consent_at=earlier, node_after="before")
+        for d, earlier in zip(all_of[::2], [None, given - timedelta(days=1)] * len(all_of), strict=False)
+    ]
     older = [msgspec.structs.replace(d, revision=d.revision - 1, node_after="before") for d in all_of]
     tomorrow = [msgspec.structs.replace(d, at=d.at + timedelta(days=1), received=d.received) for d in all_of[:3]]
     columns = {
-        column.name: [getattr(each, column.name) for each in (*all_of, *older, *tomorrow, *all_of[:5])]
+        column.name: [
+            getattr(each, column.name) for each in (*former[3:], *all_of, *older, *tomorrow, *all_of[:5], *former[:3])
+        ]
         for column in DECISIONS.columns
     }
     await BigQueryFacts.of(values).append(dataset, DECISIONS, columns)

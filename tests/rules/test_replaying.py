@@ -144,14 +144,42 @@ def test_no_late_event_excuses_what_it_does_not_explain() -> None:
     assert verdict.excuse is None and "shown" in verdict.differs
 
 
-@pytest.mark.parametrize("channel", ["history", "web"])
-def test_a_consent_that_came_after_the_decision_excuses_what_it_explains(channel: str) -> None:
+@pytest.mark.parametrize(
+    ("channel", "settled_minutes", "excused"),
+    [("history", 60, True), ("history", 120, True), ("web", 60, True), ("web", 120, False)],
+)
+def test_a_consent_that_came_after_the_decision_excuses_it_while_its_correction_is_under_way(
+    channel: str, settled_minutes: int, excused: bool
+) -> None:
     refusal = came(record("ConsentChanged", -600, channel=channel, purposes={"personalisation": False}), 90)
     logged = decided(VISIT)[-1]
-    assert judged(logged, [refusal, *VISIT]).excuse is Excuse.LATE_CONSENT
+    rules = Rules(RULES.trees, True, RULES.kept_since, START + timedelta(minutes=settled_minutes))
+    verdict = judged(logged, [refusal, *VISIT], rules)
+    expected = (Excuse.LATE_CONSENT, ()) if excused else (None, ("late_consent",))
+    assert (verdict.excuse, verdict.differs) == expected
     assert judged(decided([refusal, *VISIT])[-1], [refusal, *VISIT]).same, "decided again, knowing it"
     known = msgspec.structs.replace(refusal, received=START - timedelta(hours=9))
     assert judged(logged, [known, *VISIT]).excuse is None
+
+
+def test_of_two_decisions_with_one_consent_nobody_can_tell_which_is_corrected() -> None:
+    agreed = came(record("ConsentChanged", 2.5, purposes={"personalisation": True}), 2.6)
+    refusal = came(record("ConsentChanged", -600, purposes={"personalisation": False}), 90)
+    logged, whole = decided([*VISIT, agreed])[-2], decided([refusal, *VISIT, agreed])[-2]
+    assert logged.node_before != whole.node_before and logged.consent_at == whole.consent_at is not None
+    assert judged(logged, [refusal, *VISIT, agreed]).excuse is Excuse.LATE_CONSENT
+    assert judged(whole, [refusal, *VISIT, agreed]).same
+
+
+def test_the_corrected_decision_is_of_the_same_revision_and_a_later_consent() -> None:
+    former = record("ConsentChanged", -900, purposes={"personalisation": True})
+    refusal = came(record("ConsentChanged", -600, purposes={"personalisation": False}), 90)
+    for known in ([], [former]):
+        before, after = decided([*known, *VISIT])[-1], decided([refusal, *known, *VISIT])[-1]
+        assert before.revision == after.revision
+        assert (
+            after.consent_at == refusal.event.at and (before.consent_at or START - timedelta(days=9)) < refusal.event.at
+        )
 
 
 def test_under_whatever_parameters_the_node_before_a_refusal_is_the_same() -> None:
