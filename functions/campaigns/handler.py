@@ -149,7 +149,7 @@ async def _put(request: Request, asked: Asked, room: Room, retailer: Retailer, n
         raise Problem(415, "content-type", "The content type is not taken", "Send application/json; nothing was kept.")
     body = await read_body(request, MAX_BODY_BYTES)
     try:
-        campaign = read_campaign_json(body, await rules_of(room.documents, retailer))
+        campaign = read_campaign_json(body, await rules_of(room.documents, retailer), retailer.timezone)
         if campaign.campaign != asked.campaign:
             raise InvalidCampaign(["campaign: is not the id in the path, so it is not known which is meant"])
     except InvalidCampaign as error:

@@ -70,11 +70,12 @@ def _known(value: Any) -> Any:
 
 
 def _page_view(event: PageViewed) -> tuple[Value, ...]:
-    return "PageViewed", event.page, event.kind, _known(event.category), None, _known(event.seconds)
+    known = _known(event.category), None, _known(event.seconds), _known(event.store)
+    return "PageViewed", event.page, event.kind, *known
 
 
 def _link(event: LinkClicked) -> tuple[Value, ...]:
-    return "LinkClicked", event.page, None, None, event.target, None
+    return "LinkClicked", event.page, None, None, event.target, None, None
 
 
 def _experience(event: ExperienceShown | ExperienceClicked) -> tuple[Value, ...]:

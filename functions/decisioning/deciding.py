@@ -16,22 +16,26 @@ import msgspec
 from functions.decisioning.room import Room
 from functions.decisioning.rules import Delivered, all_counted, packed
 from layers.events.record import encode_record
-from layers.promises.keeping import Purse, promise
+from layers.promises.keeping import ASKED_AGAIN, Left, Purse, promise
+from layers.promises.model import PROMISES_UNREADABLE, Unreadable
 from layers.promises.rules import wanted
 from layers.retailers import Retailer
 from layers.shell.log import failure, log
 from layers.stores.bigtable.port import Unavailable as HotUnavailable
 from layers.tree.catching_up import CaughtUp, Shopper, catch_up, read_row, standing_of
+from layers.tree.entitlement import holds
 from layers.tree.folding import consent_of, key_of
 from layers.tree.live import Live
 from layers.tree.offer import drawn
 from layers.tree.state import encode_state
+from layers.tree.withholding import Own
 
 AT_ONCE = 100
 """Shoppers read at the same time: those of a full message, whose reads travel together (`stores.bigtable.together`)."""
 
-ROUNDS = 5
-"""How often a shopper is read again after another message's decision came first."""
+ROUNDS = 8
+"""How often a shopper is read again after another message's decision came first, or an offer was refused: five at most
+are drawn for one."""
 
 
 class Contended(Exception):
@@ -67,17 +71,20 @@ async def decide(
         return 0, 0
     decided = bad = 0
     transient: BaseException | None = None
+    own: dict[str, Own] = {}
     for _ in range(ROUNDS):
         gate = asyncio.Semaphore(AT_ONCE)
         folds = await asyncio.gather(
-            *(_fold(room, retailer, live, d, now, gate) for d in pending), return_exceptions=True
+            *(_fold(room, retailer, live, d, now, gate, own.get(d.shopper)) for d in pending), return_exceptions=True
         )
         folded = [fold for fold in folds if isinstance(fold, _Folded)]
         # Before anything is published: nobody is shown what could not be reserved.
         refused = await asyncio.gather(*(_promised(room, retailer, one, now) for one in folded))
-        live = replace(live, withheld=live.withheld.union(*refused))
-        anew = [one.delivered for one, campaigns in zip(folded, refused, strict=True) if campaigns]
-        folded = [one for one, campaigns in zip(folded, refused, strict=True) if not campaigns]
+        live = replace(live, withheld=live.withheld.union(*(left.campaigns for left in refused)))
+        for one, left in zip(folded, refused, strict=True):
+            own[one.delivered.shopper] = {**own.get(one.delivered.shopper, {}), **left.own}
+        anew = [one.delivered for one, left in zip(folded, refused, strict=True) if left]
+        folded = [one for one, left in zip(folded, refused, strict=True) if not left]
         for fold in folds:
             if isinstance(fold, HotUnavailable):
                 transient = fold
@@ -103,7 +110,13 @@ async def decide(
 
 
 async def _fold(
-    room: Room, retailer: Retailer, live: Live, delivered: Delivered, now: datetime, gate: asyncio.Semaphore
+    room: Room,
+    retailer: Retailer,
+    live: Live,
+    delivered: Delivered,
+    now: datetime,
+    gate: asyncio.Semaphore,
+    own: Own | None,
 ) -> _Folded | None:
     """None where every event delivered is counted already."""
     async with gate:
@@ -113,22 +126,30 @@ async def _fold(
             log("WARNING", "a shopper's row holds what cannot be read", families=", ".join(shopper.damaged))
         if all_counted(shopper.state, delivered):
             return None
-        standing = standing_of(retailer, shopper, live)
+        standing = standing_of(retailer, shopper, live, now, own)
         caught_up = await catch_up(
             room.hot, retailer, delivered.shopper, shopper, standing, now, delivered=delivered.keys, erased=erased
         )
         return _Folded(delivered, shopper, caught_up)
 
 
-async def _promised(room: Room, retailer: Retailer, folded: _Folded, now: datetime) -> frozenset[str]:
-    """The campaigns of which something would be shown that no budget has room for."""
-    parameters, decisions = folded.shopper.parameters, folded.caught_up.decisions
-    if parameters is None or not decisions or not drawn(parameters.offers):
-        return frozenset()
-    wishes = wanted(retailer.id, decisions, parameters.offers, await room.campaigns.of(retailer), now)
+async def _promised(room: Room, retailer: Retailer, folded: _Folded, now: datetime) -> Left:
+    """What would be shown that no budget has room for, or that this shopper may not have."""
+    parameters, decisions, state = folded.shopper.parameters, folded.caught_up.decisions, folded.caught_up.state
+    if parameters is None or state is None or not decisions or not drawn(parameters.offers):
+        return Left()
+    # Those that hold first: of two offers that look the same, the other is not what was shown.
+    offers = sorted(parameters.offers, key=lambda offer: not holds(offer, state))
+    wishes = wanted(retailer.id, decisions, offers, await room.campaigns.of(retailer), now, state.store)
     if not wishes:
-        return frozenset()
-    return await promise(Purse.over(room.documents, lambda: now), retailer.id, folded.delivered.shopper, wishes, now)
+        return Left()
+    try:
+        purse = Purse.over(room.documents, lambda: now)
+        return await promise(purse, retailer.id, folded.delivered.shopper, wishes, now)
+    except Unreadable as error:
+        # The others of the message are not concerned, and this one is shown what costs nothing.
+        failure(PROMISES_UNREADABLE, error)
+        return Left(own={(w.promise.campaign, w.promise.product): now + ASKED_AGAIN for w in wishes})
 
 
 async def _swap(room: Room, retailer: Retailer, folded: _Folded) -> bool:

@@ -1,6 +1,18 @@
 """Declaration: each event moves its shopper in the tree."""
 
-from layers.declarations import Access, Documents, Function, HotTable, LegalBasis, Push, Scale, Topic
+from layers.declarations import (
+    Access,
+    Alarm,
+    Documents,
+    Function,
+    HotTable,
+    LegalBasis,
+    Measure,
+    Push,
+    Scale,
+    Severity,
+    Topic,
+)
 
 FUNCTION = Function(
     name="decisioning",
@@ -13,5 +25,16 @@ FUNCTION = Function(
         Topic("decisions"),
     ),
     scale=Scale(min_instances=1, max_instances=100, concurrency=40, startup_boost=True),
+    measures=(Measure("unreadable", "a shopper's promises cannot be read"),),
+    alarms=(
+        Alarm(
+            "unreadable",
+            "unreadable",
+            Severity.ERROR,
+            "a shopper is promised nothing, because what was promised before cannot be read",
+            "The others are not concerned, and this one is shown what costs nothing. The answer of the job `budgets` "
+            "(POST /, by hand) names the document; mend it, or delete it: its reservations expire by themselves.",
+        ),
+    ),
     bases=(LegalBasis.CONSENT,),
 )

@@ -156,7 +156,7 @@ async def _about(
     first, *others = [read_row(row, erased) for row in sight.rows]
     shopper = joined([first, *others]) if others else first
     pseudonym = room.rings[retailer.id].every(question.customer)[0]
-    standing = standing_of(retailer, shopper, live)
+    standing = standing_of(retailer, shopper, live, now)
     state = shopper.state
     caught_up = CaughtUp(state)
     # Where nothing is stored in the row, and nothing is asked for, a shopper nobody knows has no events to read either.

@@ -76,7 +76,9 @@ async def agreed(documents: Documents, retailer: Retailer, run: datetime) -> Agr
     spent: dict[str, Spent] = {}
     for campaign in campaigns:
         # Of the campaign's own budget: of those `within` it the ledger alone keeps account.
-        own = [line for line in lines if line.budget.startswith(f"{campaign.campaign}.{campaign.budget.per}.")]
+        first, _ = campaign.period_days(run)
+        name = f"{campaign.campaign}.{campaign.budget.per}.{first}"
+        own = [line for line in lines if line.budget in (f"{name}.cents", f"{name}.count")]
         gone = {line.unit: line.limit - line.left for line in own}
         spent[campaign.campaign] = Spent(gone.get("cents", 0) / 100, gone.get("count", 0))
     return Agreed(campaigns, rules, spent)

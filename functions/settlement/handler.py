@@ -11,7 +11,7 @@ from starlette.responses import Response
 from functions.settlement.room import Room, make
 from functions.settlement.rules import concerned
 from layers.events.record import Record, decode_lines
-from layers.promises.model import Promises
+from layers.promises.model import PROMISES_UNREADABLE, Promises, Unreadable
 from layers.promises.paying import settle
 from layers.retailers import Retailer
 from layers.shell.answers import Problem, read_body
@@ -65,7 +65,10 @@ async def _take(delivery: Delivery, room: Room, now: datetime) -> None:
         return
     await room.suppressions.fresh()
     for shopper in shoppers:
-        await _settle(room, retailer, shopper, now)
+        try:
+            await _settle(room, retailer, shopper, now)
+        except Unreadable as error:
+            failure(PROMISES_UNREADABLE, error)  # The message's other shoppers are not concerned.
 
 
 async def _settle(room: Room, retailer: Retailer, shopper: str, now: datetime) -> None:

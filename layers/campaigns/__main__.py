@@ -11,7 +11,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from layers.campaigns.law import CAPS
 from layers.campaigns.model import HouseRules
+from layers.campaigns.opening import open_budgets
 from layers.campaigns.published import (
     NotPublished,
     Published,
@@ -23,10 +25,12 @@ from layers.campaigns.published import (
     publish_rules,
     rules_of,
 )
-from layers.campaigns.reading import InvalidCampaign, read_campaign, read_rules
+from layers.campaigns.reading import InvalidCampaign, pointers_of, read_campaign, read_rules
 from layers.campaigns.reporting import Line, report
 from layers.declarations import settings
 from layers.declarations.settings import MissingSetting, Settings
+from layers.handwritten.places import Places
+from layers.ledger.books import LimitLowered
 from layers.retailers import InvalidRetailer, Registry, Retailer
 from layers.stores.firestore.port import Documents
 
@@ -40,6 +44,7 @@ def _arguments() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path)
     check.add_argument("--rules", type=Path, help="the house rules' file; without, those of --country alone")
     check.add_argument("--country", default="FR", help="whose law caps promotions (FR)")
+    check.add_argument("--timezone", default="Europe/Paris", help="of a campaign that names none (Europe/Paris)")
     for name, what in (("publish", "offers a campaign from tonight on"), ("rules", "sets the house rules")):
         command = commands.add_parser(name, help=what)
         command.add_argument("file", type=Path)
@@ -80,7 +85,11 @@ async def published(given: argparse.Namespace, documents: Documents, retailer: R
         new = await publish_rules(documents, retailer.id, rules, text)
         return f"{retailer.id} has these house rules {'now' if new else 'already'}: {_told(rules)}"
     if given.command == "publish":
-        campaign = read_campaign(text, await rules_of(documents, retailer))
+        campaign = read_campaign(text, await rules_of(documents, retailer), retailer.timezone)
+        try:
+            await open_budgets(documents, retailer, campaign, datetime.now(UTC))
+        except LimitLowered as error:
+            raise InvalidCampaign([f"budget: {error}"]) from None
         new = await publish_campaign(documents, retailer.id, campaign, text)
         return f"{retailer.id} offers {campaign.campaign} {'from the next scoring on' if new else 'already'}"
     now = datetime.now(UTC)
@@ -118,14 +127,23 @@ def _balance(line: Line) -> str:
     return f"{line.campaign:<24} {line.budget} until {line.until:%Y-%m-%d %H:%M} UTC: {parts}"
 
 
-def _refused(file: Path | None, error: InvalidCampaign) -> int:
+def _refused(file: Path | None, text: str, error: InvalidCampaign) -> int:
     for problem in error.problems:
-        print(f"{file}: {problem}" if file else problem, file=sys.stderr)
+        print(f"{file}{_place(text, problem)}: {problem}" if file else problem, file=sys.stderr)
     print(
         f"{len(error.problems)} to correct; nothing was changed. layers/campaigns/README.md lists every field.",
         file=sys.stderr,
     )
     return 1
+
+
+def _place(text: str, problem: str) -> str:
+    """`:12:3`, where the first field that the problem names stands; empty for what cannot be read at all."""
+    if problem.startswith(("line ", "not YAML")):
+        return ""
+    steps = pointers_of(problem)[0].split("/")[1:]
+    line, column = Places(text)([int(step) if step.isdigit() else step for step in steps])
+    return f":{line}:{column}"
 
 
 async def _reach(given: argparse.Namespace, text: str) -> int:
@@ -154,7 +172,9 @@ def main(arguments: list[str]) -> int:
                 if given.rules
                 else HouseRules(country=given.country)
             )
-            campaign = read_campaign(text, rules)
+            campaign = read_campaign(text, rules, given.timezone)
+            if rules.country not in CAPS:
+                print(f"the law of {rules.country} is not known here: no cap of it is checked", file=sys.stderr)
             print(f"{file}: {campaign.campaign}, {len(campaign.generosity)} levels, nothing to correct")
             return 0
         return asyncio.run(_reach(given, text))
@@ -163,7 +183,7 @@ def main(arguments: list[str]) -> int:
         print(f"{name} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", file=sys.stderr)
         return 2
     except InvalidCampaign as error:
-        return _refused(file, error)
+        return _refused(file, text, error)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,12 @@ from layers.campaigns.model import Campaign, HouseRules, Period
 
 Unit = Literal["cents", "count"]
 
+EACH = "each"
+"""The store of a shared budget that every store has for itself."""
+
+NOWHERE = "-"
+"""Of who is in no store that the page named; no store has this id."""
+
 _PER_SHARD = {"cents": 50_000, "count": 100}
 _MOST_SHARDS = 8
 """A shard takes about a write a second for long, so eight bear about three reservations a second of one campaign."""
@@ -27,6 +33,7 @@ _MOST_SHARDS = 8
 class PaidFrom:
     """Attributes:
     budget: its name in the ledger. units: its limit. per: the period. until: the first moment after it.
+    local: it is one store's, so that others are not concerned when it is used up.
     """
 
     budget: str
@@ -34,6 +41,7 @@ class PaidFrom:
     units: int
     per: Period
     until: datetime
+    local: bool = False
 
     @property
     def shards(self) -> int:
@@ -45,29 +53,53 @@ def cents(amount: float) -> int:
     return math.ceil(round(amount * 100, 6))
 
 
-def paid_from(campaign: Campaign, rules: HouseRules, at: datetime) -> tuple[PaidFrom, ...]:
-    """All budgets that must hold an offer of this moment, in a fixed order."""
-    return tuple(_paid_from(campaign, rules, at))
+def paid_from(campaign: Campaign, rules: HouseRules, at: datetime, store: str = "") -> tuple[PaidFrom, ...]:
+    """All budgets that must hold an offer of this moment, in a fixed order.
+
+    Args:
+        store: where it is offered; where that is not known, a budget of each store has a share for nowhere.
+    """
+    return tuple(_paid_from(campaign, rules, at, store or NOWHERE))
 
 
-def _paid_from(campaign: Campaign, rules: HouseRules, at: datetime) -> Iterator[PaidFrom]:
+def _paid_from(campaign: Campaign, rules: HouseRules, at: datetime, store: str) -> Iterator[PaidFrom]:
     for budget in (campaign.budget, *campaign.within):
         first, after = campaign.period_days(at, budget.per)
-        name, until = f"{campaign.campaign}.{budget.per}.{first}", _midnight(campaign, after)
-        if budget.money is not None:
-            # Down: a limit is never exceeded by a part of a cent.
-            units = int(round(budget.money * 100, 6))
-            yield PaidFrom(f"{name}.cents", "cents", units, budget.per, until)
-        if budget.count is not None:
-            yield PaidFrom(f"{name}.count", "count", budget.count, budget.per, until)
+        name = f"{campaign.campaign}.{budget.per}.{first}"
+        if budget.of == "store":
+            name = f"{name}.store.{store}"
+        until = midnight(campaign.timezone, after)
+        yield from _units(name, budget.money, budget.count, budget.per, until, budget.of == "store")
     money = rules.brand_money.get(campaign.brand)
     if money is not None:
         first, after = campaign.period_days(at, "month")
-        # A brand is named in any letters, and a document's id must not hold each of them.
-        brand = sha256(campaign.brand.encode()).hexdigest()[:12]
-        units = int(round(money * 100, 6))
-        yield PaidFrom(f"brand-{brand}.month.{first}.cents", "cents", units, "month", _midnight(campaign, after))
+        name = f"brand-{_named(campaign.brand)}.month.{first}"
+        yield from _units(name, money, None, "month", midnight(campaign.timezone, after))
+    for shared in rules.shared:
+        if shared.brand in ("", campaign.brand) and shared.store in ("", EACH, store):
+            first, after = campaign.period_days(at, shared.per)
+            name = f"shared-{_named(shared.brand) if shared.brand else 'all'}.{shared.per}.{first}"
+            if shared.store:
+                name = f"{name}.{'each' if shared.store == EACH else 'store'}.{store}"
+            until = midnight(campaign.timezone, after)
+            yield from _units(name, shared.money, shared.count, shared.per, until, bool(shared.store))
 
 
-def _midnight(campaign: Campaign, day: date) -> datetime:
-    return datetime.combine(day, time(), ZoneInfo(campaign.timezone)).astimezone(UTC)
+def _named(brand: str) -> str:
+    # A brand is named in any letters, and a document's id must not hold each of them.
+    return sha256(brand.encode()).hexdigest()[:12]
+
+
+def _units(
+    name: str, money: float | None, count: int | None, per: Period, until: datetime, local: bool = False
+) -> Iterator[PaidFrom]:
+    if money is not None:
+        # Down: a limit is never exceeded by a part of a cent.
+        yield PaidFrom(f"{name}.cents", "cents", int(round(money * 100, 6)), per, until, local)
+    if count is not None:
+        yield PaidFrom(f"{name}.count", "count", count, per, until, local)
+
+
+def midnight(timezone: str, day: date) -> datetime:
+    """The day's first moment there: where the clocks skip midnight, the one that they would have shown."""
+    return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)

@@ -10,13 +10,21 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
-CampaignId = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{1,47}$(?!\n)")]
-ProductId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$(?!\n)")]
-Named = Annotated[str, Meta(min_length=1, max_length=64)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-Positive = Annotated[float, Meta(gt=0, le=100_000_000)]
-
-Period = Literal["day", "week", "month", "campaign"]
+from layers.campaigns.terms import (
+    EVERYBODY,
+    MOST_STORES,
+    Audience,
+    CampaignId,
+    Cap,
+    Named,
+    Positive,
+    ProductId,
+    Share,
+    Shared,
+    StoreId,
+    days_of,
+)
+from layers.campaigns.terms import Period as Period
 
 
 class ProductKind(StrEnum):
@@ -55,11 +63,13 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     Attributes:
         per: the period that both are of.
+        of: `store`: every store has so much for itself.
     """
 
     money: Positive | None = None
     count: Annotated[int, Meta(ge=1)] | None = None
     per: Period = "campaign"
+    of: Literal["campaign", "store"] = "campaign"
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,12 +98,17 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         generosity: the levels, one of which a shopper is offered.
         margin: of a promotion's product, as a share of its price: what one more unit brings whoever pays, before the
             offer. Without, the house rules' `basket_margin`.
-        within: further budgets, each of another period, that must hold as well: so much a day within so much a month.
-            The ledger keeps to them; scoring plans by `budget`.
-        per_shopper: offers of this campaign that one shopper holds at a time.
-        threshold: without, a promotion asks for no basket total.
-        starts, ends: the first and the last local day.
-        exclusive: campaigns of one name are never offered to one shopper together.
+        within: further budgets that must hold as well, each of another period or of each store: so much a day within so
+            much a month. The ledger keeps to them; scoring plans by `budget`.
+        per_shopper: offers of this campaign that one shopper holds at a time. caps: what one shopper may be promised.
+        audience: whom it is for; everybody, if nothing is said.
+        stores: where it is offered and used; in all, if none is named.
+        threshold: basket totals, VAT included; without, a promotion asks for none.
+        starts, ends: the first and the last local day, both of them whole, whatever the clocks do meanwhile.
+        timezone: IANA name; the retailer's, if none is said, and from then on part of the version.
+        exclusive: campaigns of one name are never combined: neither offered to one shopper together, nor used by one
+            order.
+        combines: false: with no other campaign at all.
         exploration: the share of draws that is spread evenly over all alternatives, so that other policies can be
             judged; at least 0.1, or 0 where the agreement forbids it.
         agreed_units: units of a year's turnover that brand and retailer agreed beforehand, from which the law's volume
@@ -109,15 +124,24 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     generosity: Annotated[tuple[Level, ...], Meta(min_length=1, max_length=6)]
     margin: Share | None = None
     budget: Budget
-    within: Annotated[tuple[Budget, ...], Meta(max_length=3)] = ()
+    within: Annotated[tuple[Budget, ...], Meta(max_length=6)] = ()
     per_shopper: Annotated[int, Meta(ge=1, le=5)] = 1
+    caps: Annotated[tuple[Cap, ...], Meta(max_length=4)] = ()
+    audience: Audience = EVERYBODY
+    stores: Annotated[tuple[StoreId, ...], Meta(max_length=MOST_STORES)] = ()
     threshold: Thresholds | None = None
     starts: date
     ends: date
-    timezone: Named
+    timezone: Annotated[str, Meta(max_length=64)] = ""
     exclusive: Annotated[str, Meta(max_length=64)] = ""
+    combines: bool = True
     exploration: Share = 0.1
     agreed_units: Annotated[int, Meta(ge=1)] | None = None
+
+    @property
+    def stacking(self) -> tuple[str, str, bool]:
+        """What `may_combine` asks."""
+        return self.campaign, self.exclusive, self.combines
 
     def begins(self) -> datetime:
         return datetime.combine(self.starts, time(), ZoneInfo(self.timezone))
@@ -137,16 +161,8 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         """The first local day of a period that a moment is in, and the day after its last; of `budget`'s, if none is
         named.
         """
-        day = at.astimezone(ZoneInfo(self.timezone)).date()
-        monday, first = day - timedelta(days=day.weekday()), day.replace(day=1)
-        match per or self.budget.per:
-            case "day":
-                return day, day + timedelta(days=1)
-            case "week":
-                return monday, monday + timedelta(days=7)
-            case "month":
-                return first, (first + timedelta(days=32)).replace(day=1)
-        return self.starts, self.ends + timedelta(days=1)
+        found = days_of(per or self.budget.per, at, self.timezone)
+        return found or (self.starts, self.ends + timedelta(days=1))
 
 
 class HouseRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -160,6 +176,8 @@ class HouseRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         control: share of shoppers in the permanent control group. Raising or lowering it keeps members.
         offers_per_shopper: of all campaigns, at a time. per_brand: of one brand.
         brand_money: by brand, what all its campaigns together may give away in a month.
+        shared: further budgets over several campaigns: of a brand, a store, or all; a day, a week or a month.
+        shopper_caps: what one shopper may be promised by all campaigns together, a day, a week or a month.
     """
 
     country: Annotated[str, Meta(pattern=r"^[A-Z]{2}$(?!\n)")]
@@ -170,6 +188,8 @@ class HouseRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     offers_per_shopper: Annotated[int, Meta(ge=1, le=5)] = 3
     per_brand: Annotated[int, Meta(ge=1, le=5)] = 1
     brand_money: dict[Named, Positive] = {}
+    shared: Annotated[tuple[Shared, ...], Meta(max_length=50)] = ()
+    shopper_caps: Annotated[tuple[Cap, ...], Meta(max_length=4)] = ()
 
     def kind_of(self, category: str | None, department: str | None) -> ProductKind | None:
         """None where nobody declared it."""

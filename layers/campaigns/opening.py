@@ -23,6 +23,22 @@ async def open_all(books: Books, retailer_id: str, budgets: Iterable[PaidFrom]) 
         await books.open(retailer_id, paid.budget, paid.units, paid.shards)
 
 
+async def open_missing(books: Books, retailer_id: str, budgets: Iterable[PaidFrom]) -> bool:
+    """The same, for who only wants them to be there. A limit that shrank holds from the next period on, and costs
+    nobody a decision until then.
+
+    Returns:
+        Whether one was opened, or raised.
+    """
+    changed = False
+    for paid in budgets:
+        before = await books.budget(retailer_id, paid.budget)
+        if before is None or before.value.limit < paid.units:
+            await books.open(retailer_id, paid.budget, paid.units, paid.shards)
+            changed = True
+    return changed
+
+
 async def open_budgets(documents: Documents, retailer: Retailer, campaign: Campaign, at: datetime) -> None:
     """Those of `at`, or of the campaign's first moment, where that is to come.
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from layers.campaigns.model import Campaign, HouseRules
-from layers.campaigns.problems import problems_of
+from layers.campaigns.problems import problems_of, problems_of_rules
 from layers.handwritten.yaml_file import NotReadable, read_strictly
 
 
@@ -56,14 +56,17 @@ def _typed(plain: object, wanted: type[_Written]) -> _Written:
         raise InvalidCampaign([f"{where}: {rule}{taught}"]) from None
 
 
-def read_campaign(text: str, rules: HouseRules) -> Campaign:
-    """Raises:
-    InvalidCampaign: with every problem between fields, or the first of its form.
+def read_campaign(text: str, rules: HouseRules, timezone: str = "") -> Campaign:
+    """Args:
+        timezone: the retailer's, for a campaign that names none.
+
+    Raises:
+        InvalidCampaign: with every problem between fields, or the first of its form.
     """
-    return _judged(_converted(text, Campaign), rules)
+    return _judged(_converted(text, Campaign), rules, timezone)
 
 
-def read_campaign_json(data: bytes, rules: HouseRules) -> Campaign:
+def read_campaign_json(data: bytes, rules: HouseRules, timezone: str = "") -> Campaign:
     """The same fields, as a program writes them.
 
     Raises:
@@ -73,10 +76,13 @@ def read_campaign_json(data: bytes, rules: HouseRules) -> Campaign:
         plain = msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise InvalidCampaign(["the file: no JSON; send one object with the campaign's fields"]) from None
-    return _judged(_typed(plain, Campaign), rules)
+    return _judged(_typed(plain, Campaign), rules, timezone)
 
 
-def _judged(campaign: Campaign, rules: HouseRules) -> Campaign:
+def _judged(campaign: Campaign, rules: HouseRules, timezone: str) -> Campaign:
+    if not campaign.timezone:
+        # Into the version: whoever moves to another zone later does not move the campaigns that run.
+        campaign = msgspec.structs.replace(campaign, timezone=timezone)
     problems = problems_of(campaign, rules)
     if problems:
         raise InvalidCampaign(problems)
@@ -85,9 +91,13 @@ def _judged(campaign: Campaign, rules: HouseRules) -> Campaign:
 
 def read_rules(text: str) -> HouseRules:
     """Raises:
-    InvalidCampaign: with the first problem.
+    InvalidCampaign: with every problem between fields, or the first of its form.
     """
-    return _converted(text, HouseRules)
+    rules = _converted(text, HouseRules)
+    problems = problems_of_rules(rules)
+    if problems:
+        raise InvalidCampaign(problems)
+    return rules
 
 
 _PLACE = re.compile(r"([a-z_]+)(?:[ \[](\d+)\]?)?")

@@ -60,6 +60,7 @@ class PageViewed(_Event, frozen=True, tag="PageViewed"):
     kind: PageKind = "other"
     category: Annotated[str, Meta(max_length=CATEGORY_LENGTH)] | UnsetType = UNSET
     seconds: Annotated[float, Meta(ge=0, le=86_400)] | UnsetType = UNSET
+    store: Id | UnsetType = UNSET
 
 
 class LinkClicked(_Event, frozen=True, tag="LinkClicked"):

@@ -111,6 +111,7 @@ FACTS: tuple[Table, ...] = (
         Column("category", _S, "of the page, as the retailer names it"),
         Column("target", _S, "where a link led"),
         Column("seconds", ColumnType.FLOAT64, "how long the page was seen"),
+        Column("store", _S, "whose shop the page showed"),
     ),
     _fact(
         "searches",

@@ -101,11 +101,13 @@ def branches(shopper: ShopperView, setting: Setting) -> list[Branch]:
     if shopper.seeks_discounts:
         for wanted in shopper.wanted:
             for campaign in setting.promotions_of(wanted):
+                if not shopper.is_reached_by(campaign):
+                    continue
                 arms = list(_promotion(campaign, wanted, atoms, setting))
                 if arms:
                     found.append(Branch(campaign, _kept(arms), wanted))
     for campaign in setting.of_baskets:
-        if (campaign.kind == "tension") is shopper.seeks_discounts:
+        if (campaign.kind == "tension") is shopper.seeks_discounts and shopper.is_reached_by(campaign):
             arms = list(_of_basket(campaign, shopper, setting))
             if arms:
                 found.append(Branch(campaign, _kept(arms)))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from layers.campaigns.model import HouseRules
+from layers.campaigns.terms import may_combine
 from layers.experiments.assignment import uniform
 from layers.offers.branches import Branch
 from layers.offers.model import BudgetPrices, Setting
@@ -74,8 +75,7 @@ def fits(branch: Branch, taken: Sequence[Branch], rules: HouseRules) -> bool:
         # Two offers on one product would add up, and the law counts their sum.
         if branch.product and one.product == branch.product:
             return False
-        others = one.campaign.campaign != campaign.campaign
-        if campaign.exclusive and others and one.campaign.exclusive == campaign.exclusive:
+        if not may_combine(campaign.stacking, one.campaign.stacking):
             return False
     return True
 

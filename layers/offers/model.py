@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -33,6 +33,7 @@ class ShopperView:
     baskets: None where too little is known; what asks for a basket total is not offered then.
     discount_share: of the value bought, what came off in discounts, 0 to 1.
     trips_per_week: expected; budgets are counted with it.
+    reached: the campaigns that are for this shopper (`audience`); None for all.
     """
 
     shopper: str
@@ -40,6 +41,10 @@ class ShopperView:
     baskets: Baskets | None = None
     discount_share: float = 0.0
     trips_per_week: float = 1.0
+    reached: Set[str] | None = None
+
+    def is_reached_by(self, campaign: Campaign) -> bool:
+        return self.reached is None or campaign.campaign in self.reached
 
     @property
     def seeks_discounts(self) -> bool:

@@ -51,6 +51,10 @@ def _drawn(shopper: str, choice: Choice, setting: Setting) -> Iterator[ShopperOf
                 propensity=propensity,
                 drawn=number == place,
                 why=why(branch, arm, setting),
+                # Of what is not drawn nothing is shown, so nothing need be known.
+                stores=branch.campaign.stores if number == place else (),
+                until=branch.campaign.is_over() if number == place else None,
+                purposes=branch.campaign.audience.purposes if number == place else (),
             )
 
 

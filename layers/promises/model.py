@@ -44,6 +44,8 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         until: an order after it does not use this promise. order: that uses it.
         earned: cents, by what was delivered and kept. unbudgeted: of these, what no budget holds, since it was free
             again before the order told of it.
+        store: where it was promised, if the campaign is of some stores, or has a budget of each.
+        exclusive, combines: of its campaign, as `may_combine` asks.
     """
 
     key: str
@@ -62,6 +64,13 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     order: str = ""
     earned: int = 0
     unbudgeted: int = 0
+    store: str = ""
+    exclusive: str = ""
+    combines: bool = True
+
+    @property
+    def stacking(self) -> tuple[str, str, bool]:
+        return self.campaign, self.exclusive, self.combines
 
     @property
     def is_settled(self) -> bool:
@@ -87,5 +96,23 @@ def document(value: Promises) -> dict[str, Any]:
     return dict(msgspec.to_builtins(value, builtin_types=(datetime,)))
 
 
+PROMISES_UNREADABLE = "a shopper's promises cannot be read"
+"""What the log says; an alarm counts it."""
+
+
+class Unreadable(ValueError):
+    """A document of promises that is none. The message holds nothing of it."""
+
+
 def read(data: dict[str, Any]) -> Promises:
-    return msgspec.convert(data, Promises)
+    """Raises:
+    Unreadable: see there.
+    """
+    try:
+        return msgspec.convert(data, Promises)
+    except msgspec.ValidationError as error:
+        where = str(error).rpartition(" - at ")[2]
+        raise Unreadable(
+            f"a shopper's promises cannot be read (at {where}), so what is reserved for this shopper is not known: "
+            "nothing more is promised, and nothing settled, until the document is mended or deleted"
+        ) from None

@@ -14,6 +14,7 @@ from layers.campaigns.budgets import PaidFrom, cents, paid_from
 from layers.campaigns.known import Known
 from layers.campaigns.model import Campaign
 from layers.ledger.ledger import Wish
+from layers.promises.limits import Limit, limits_of
 from layers.promises.model import HELD_FOR, MOST_PROMISES, Fate, Promise, Promises
 from layers.tree.decision import Decision
 from layers.tree.offer import ShopperOffer
@@ -25,10 +26,11 @@ _shown = msgspec.json.Decoder(tuple[ShownExperience, ...])
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A promise to be made, and the budgets that it is paid from."""
+    """A promise to be made, the budgets that it is paid from, and what its shopper may have in all."""
 
     promise: Promise
     budgets: tuple[PaidFrom, ...]
+    limits: tuple[Limit, ...] = ()
 
     @property
     def wishes(self) -> list[Wish]:
@@ -36,9 +38,17 @@ class Wanted:
 
 
 def wanted(
-    retailer_id: str, decisions: Iterable[Decision], offers: Sequence[ShopperOffer], known: Known, now: datetime
+    retailer_id: str,
+    decisions: Iterable[Decision],
+    offers: Sequence[ShopperOffer],
+    known: Known,
+    now: datetime,
+    store: str = "",
 ) -> list[Wanted]:
     """What these decisions show of campaigns with budgets, each offer once.
+
+    Args:
+        store: where the shopper is, if that is known.
 
     A game is no promise of this kind: its prizes are fixed before it opens. Nor is what was decided so long ago that
     nobody looks at the page any more.
@@ -52,14 +62,21 @@ def wanted(
             campaign = known.campaigns.get(offer.campaign) if offer is not None else None
             if offer is None or campaign is None or offer.kind == "game" or offer.generosity <= 0:
                 continue
-            budgets = paid_from(campaign, known.rules, decision.at)
+            budgets = paid_from(campaign, known.rules, decision.at, store)
+            local = store if campaign.stores or any(paid.local for paid in budgets) else ""
+            one = _promise(retailer_id, decision, offer, campaign, budgets, local)
             same = (offer.campaign, offer.offer, offer.product)
-            found.setdefault(same, Wanted(_promise(retailer_id, decision, offer, campaign, budgets), budgets))
+            found.setdefault(same, Wanted(one, budgets, limits_of(campaign, known.rules, decision.at)))
     return list(found.values())
 
 
 def _promise(
-    retailer_id: str, decision: Decision, offer: ShopperOffer, campaign: Campaign, budgets: Sequence[PaidFrom]
+    retailer_id: str,
+    decision: Decision,
+    offer: ShopperOffer,
+    campaign: Campaign,
+    budgets: Sequence[PaidFrom],
+    store: str,
 ) -> Promise:
     # A level that was taken out of the campaign since was of money, for all that is known: what was shown holds.
     level = next((level for level in campaign.generosity if level.id == offer.offer), None)
@@ -79,6 +96,9 @@ def _promise(
         money=tuple(paid.budget for paid in budgets if paid.unit == "cents"),
         at=decision.at,
         until=decision.at + HELD_FOR,
+        store=store,
+        exclusive=campaign.exclusive,
+        combines=campaign.combines,
     )
 
 

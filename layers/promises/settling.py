@@ -1,8 +1,9 @@
 """What becomes of promises by a shopper's orders and what was delivered of them. Pure: a fold of the stored events.
 
 An order uses a promise if it was paid after the promise was shown and before it ran out, reaches its threshold and, for
-a promotion, holds its product; the first such order does. Nothing is earned before the delivery, and then on what the
-shopper keeps, as it was said last. Of amounts with and without VAT only those with it are known here.
+a promotion, holds its product; the first such order does, unless it uses one that this may not be combined with
+(of those it uses the one that gives most). Nothing is earned before the delivery, and then on what the shopper keeps,
+as it was said last. Of amounts with and without VAT only those with it are known here.
 
 What is owed depends on the events alone, in whatever order they came. What the budgets could pay of it is `paying`.
 """
@@ -10,7 +11,7 @@ What is owed depends on the events alone, in whatever order they came. What the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +19,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from layers.campaigns.budgets import cents
+from layers.campaigns.terms import may_combine
 from layers.events.model import Kept, KeptLine, OrderLine, OrderPaid, OrderStatusUpdated
 from layers.events.record import Record
 from layers.promises.model import Fate, Promise
@@ -79,9 +81,10 @@ def _told(id: str, events: Sequence[OrderPaid | OrderStatusUpdated]) -> Order | 
 
 
 def used_at(order: Order, promise: Promise) -> datetime | None:
-    """When it was paid so that it uses the promise; None if it never was."""
+    """When it was paid so that it may use the promise; None if it never was. Who names no store paid in any."""
     for paid in order.paid:
-        if promise.at <= paid.at <= promise.until and _worth(paid, promise) is not None:
+        elsewhere = promise.store and paid.store is not UNSET and paid.store != promise.store
+        if promise.at <= paid.at <= promise.until and not elsewhere and _worth(paid, promise) is not None:
             return paid.at
     return None
 
@@ -120,15 +123,36 @@ def earned(contents: Contents, promise: Promise) -> int:
 def settled(promises: Sequence[Promise], records: Iterable[Record]) -> list[Promise]:
     """The promises whose fate the orders change, as they become. Repeated, or by events in another order, the same."""
     orders = orders_of(records)
-    found = [(promise, _settled(promise, orders)) for promise in promises]
+    using, known = _used(promises, orders), {order.id for order in orders}
+    found = [(one, _settled(one, using[one.key]) if one.key in using else _displaced(one, known)) for one in promises]
     return [after for before, after in found if after != before]
 
 
-def _settled(promise: Promise, orders: Sequence[Order]) -> Promise:
-    using = [(at, order) for order in orders if (at := used_at(order, promise)) is not None]
-    if not using:
+def _used(promises: Sequence[Promise], orders: Sequence[Order]) -> dict[str, Order]:
+    """Which order uses each promise, by its key: by when it was paid, then by which gives most, whatever was known when
+    that was asked before. An order has no two that may not be combined; the other one waits for the next order.
+    """
+    pairs = [(at, order, one) for one in promises for order in orders if (at := used_at(order, one)) is not None]
+    pairs.sort(key=lambda pair: (pair[0], pair[1].id, -pair[2].cents, pair[2].at, pair[2].key))
+    found: dict[str, Order] = {}
+    beside: dict[str, list[Promise]] = {}
+    for _, order, one in pairs:
+        others = beside.setdefault(order.id, [])
+        if one.key not in found and all(may_combine(one.stacking, other.stacking) for other in others):
+            found[one.key] = order
+            others.append(one)
+    return found
+
+
+def _displaced(promise: Promise, known: Set[str]) -> Promise:
+    """A payment that was heard of late gave its order to another, with which it may not be combined."""
+    if promise.order not in known or promise.fate not in (Fate.ORDERED, Fate.EARNED):
         return promise
-    order = min(using, key=lambda pair: (pair[0], pair[1].id))[1]
+    fate = Fate.NOT_EARNED if promise.fate is Fate.ORDERED else Fate.RETURNED
+    return replace(promise, fate=fate, earned=0, unbudgeted=0)
+
+
+def _settled(promise: Promise, order: Order) -> Promise:
     fate, amount = _fate(order, promise)
     if fate in (Fate.ORDERED, Fate.EARNED) and promise.fate is Fate.LAPSED:
         # The reservation is gone for good, and nothing brings it back.

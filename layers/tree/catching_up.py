@@ -19,7 +19,7 @@ from layers.tree.journey import Standing, advance, fits, in_order, moved_by, str
 from layers.tree.live import Live
 from layers.tree.parameters import InvalidParameters, ShopperParameters, decode_parameters
 from layers.tree.state import Consent, Key, State, UnreadableState, decode_state
-from layers.tree.withholding import without
+from layers.tree.withholding import Own, still_own, without
 
 _RESUMED = 2000
 """Events that a resumed fold reads at most; where there are more, the stretch is read from its start."""
@@ -92,9 +92,15 @@ def read_row(row: ShopperRow, erased: datetime | None = None) -> Shopper:
     return Shopper(state, row.state, parameters, consent, tuple(damaged))
 
 
-def standing_of(retailer: Retailer, shopper: Shopper, live: Live) -> Standing:
+def standing_of(retailer: Retailer, shopper: Shopper, live: Live, now: datetime, own: Own | None = None) -> Standing:
+    """Args:
+    now: by which what is withheld from this shopper alone has ended or not.
+    own: what is withheld beside that which the state tells.
+    """
     granted = retailer.absent_consent is AbsentConsent.GRANTED
-    return Standing(live.tree, without(shopper.parameters, live.withheld), granted, live.finishing, live.since_ms)
+    known = still_own(shopper.state.parameters_version, now) if shopper.state is not None else {}
+    parameters = without(shopper.parameters, live.withheld, {**known, **(own or {})})
+    return Standing(live.tree, parameters, granted, live.finishing, live.since_ms)
 
 
 def newest_known(shopper: Shopper, caught_up: CaughtUp) -> Consent | None:

@@ -30,6 +30,9 @@ from layers.tree.state import BASKET, COUNTED, PATH, SESSIONS, SHOWN, Consent, K
 PAUSE_MS = 6 * 3600 * 1000
 """A pause longer than this ends a journey."""
 
+OTHER_PURPOSES = ("advertising", "measurement", "rewards")
+"""Which an offer may ask for beside personalisation."""
+
 _LETTERS = {event: chr(ord("a") + number) for number, event in enumerate(EVENT_TYPES)}
 
 _NOBODY_ON_THE_PAGE = frozenset({"store", "server", "officer"})
@@ -46,7 +49,9 @@ def consent_of(record: Record) -> Consent | None:
     if not isinstance(record.event, ConsentChanged):
         return None
     at_ms, event = key_of(record)
-    return Consent(at_ms, event, record.event.purposes.personalisation)
+    purposes = record.event.purposes
+    also = tuple([name for name in OTHER_PURPOSES if getattr(purposes, name)])
+    return Consent(at_ms, event, purposes.personalisation, also)
 
 
 def newest_consent(consents: Iterable[Consent | None], until: Key) -> Consent | None:
@@ -84,6 +89,7 @@ def arrival(root: str, at_ms: int, stretch: State | None) -> State:
         revision=stretch.revision if stretch else 0,
         counted=stretch.counted if stretch else (),
         consent_before=stretch.consent_before if stretch else None,
+        store=stretch.store if stretch else "",
         shown=stretch.shown if stretch else (),
         node=root,
     )
@@ -171,6 +177,7 @@ def counted(state: State, record: Record, consent: Consent | None) -> State:
         validated=validated,
         page_kind=viewed.kind if viewed else state.page_kind,
         page_category=category if viewed else state.page_category,
+        store=viewed.store if viewed and viewed.store is not UNSET else state.store,
         search=_search(state, event),
         event_type=type_name(event),
         event_product=product if isinstance(product, str) else "",

@@ -138,7 +138,10 @@ def _step(
     found = filled(tree, node, moment) if granted else []
     parameters = standing.parameters if granted else None
     treatment = treatment_of(
-        parameters, [one for shown, one in found if is_treatment(shown)], starts=reasons[0].rule == "starts"
+        parameters,
+        [one for shown, one in found if is_treatment(shown)],
+        starts=reasons[0].rule == "starts",
+        state=state,
     )
     decision = decide(
         record,

@@ -6,6 +6,7 @@ Written by scoring (`layers.offers` works it out), read by whoever decides. Data
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -37,6 +38,8 @@ class ShopperOffer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         drawn: shown, where the tree shows offers; the others are what could have been drawn instead, kept so that
             another policy can be judged on the decisions of this one.
         why: in plain words, with the figures.
+        stores: where it holds; everywhere, if none is named. until: the first moment at which it is over.
+        purposes: what its shopper must have agreed to beside personalisation.
     """
 
     campaign: Short
@@ -52,6 +55,9 @@ class ShopperOffer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     propensity: Annotated[float, Meta(gt=0, le=1)] = 1.0
     drawn: bool = True
     why: Annotated[str, Meta(max_length=400)] = ""
+    stores: tuple[Short, ...] = ()
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+    purposes: tuple[Short, ...] = ()
 
 
 def drawn(offers: Iterable[ShopperOffer]) -> tuple[ShopperOffer, ...]:

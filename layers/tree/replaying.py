@@ -123,9 +123,10 @@ class _Shopper:
         self._kept, self._rules = kept, rules
         self._parameters = dict(kept.parameters)
         for version in named:
-            scored, left_out = read_version(version)
-            if left_out and (parameters := without(kept.parameters.get(scored), left_out)) is not None:
-                self._parameters[version] = parameters
+            named_so = read_version(version)
+            left = without(kept.parameters.get(named_so.scored), named_so.campaigns, named_so.own)
+            if left is not None and not named_so.whole:
+                self._parameters[version] = left
         self._ordered = in_order(kept.records)
         self._said = [record for record in (*kept.records, *kept.consents) if consent_of(record) is not None]
         self._keys = {key_of(record) for record in self._ordered}

@@ -67,12 +67,13 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
 NO_ORDER = Order()
 
 
-class Consent(msgspec.Struct, frozen=True):
-    """What the newest `ConsentChanged` up to some moment says about personalisation."""
+class Consent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the newest `ConsentChanged` up to some moment says about personalisation, and what `also` was agreed to."""
 
     at_ms: int
     event: str
     personalisation: bool
+    also: tuple[str, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -90,11 +91,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         counted: of the newest events, in order, (time, digest of the id).
         node: where the shopper stands.
         path: of the journey's events, in order, the number of each one's type, as a character from `a`.
+        store: whose shop the stretch's newest page showed, of those that say so.
         shown: of the stretch, what the page says it showed, in order: kind, a colon, and the node if it said so.
         consent: as of the last event. consent_before: as of the stretch's start.
     """
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     tree_version: str
     parameters_version: str = ""
     started_ms: int
@@ -110,6 +112,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     validated: bool = False
     page_kind: str = ""
     page_category: str = ""
+    store: str = ""
     search: str = ""
     event_type: str = ""
     event_product: str = ""
@@ -151,7 +154,7 @@ _encoder = msgspec.json.Encoder()
 
 def encode_state(state: State) -> bytes:
     """The same state always gives the same bytes: compare-and-set compares them."""
-    return b'{"format":2,' + _encoder.encode(state)[1:]
+    return b'{"format":3,' + _encoder.encode(state)[1:]
 
 
 def decode_state(data: bytes) -> State:
@@ -162,6 +165,6 @@ def decode_state(data: bytes) -> State:
         state = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise UnreadableState("the stored state cannot be read; it is folded anew from the events") from None
-    if not data.startswith(b'{"format":2,'):
+    if not data.startswith(b'{"format":3,'):
         raise UnreadableState("the stored state names no format; it is folded anew from the events")
     return state

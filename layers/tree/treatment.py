@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 import msgspec
 
+from layers.tree.entitlement import entitled
 from layers.tree.model import Game, Promotion, Tension
 from layers.tree.offer import ShopperOffer
 from layers.tree.parameters import ShopperParameters
 from layers.tree.showing import ShownExperience, ShownGame, ShownPromotion, ShownTension
+from layers.tree.state import State
 from layers.tree.tree import Shown
 
 _PERSONAL = ("shopper.", "offer.", "reward.", "play.")
@@ -111,7 +113,11 @@ def _logged(parameters: ShopperParameters, branches: Iterable[tuple[str, str]] |
 
 
 def treatment_of(
-    parameters: ShopperParameters | None, treatments: Sequence[ShownExperience], *, starts: bool
+    parameters: ShopperParameters | None,
+    treatments: Sequence[ShownExperience],
+    *,
+    starts: bool,
+    state: State | None = None,
 ) -> Treatment:
     """What a decision logs of the experiment.
 
@@ -119,12 +125,14 @@ def treatment_of(
         treatments: those of the node, shown or, for the control group, kept back.
         starts: the journey's first decision. It logs every offer that the shopper holds, so that what happens on the
             journey can be laid to what was drawn, whether or not the shopper came to where it is shown.
+        state: at the decision, which says what of the offers holds; without, all of them.
     """
     if parameters is None:
         return Treatment()
+    offers = parameters.offers if state is None else entitled(parameters.offers, state)
     found = {
         (offer.campaign, offer.product): offer.propensity
-        for offer in (behind(one, parameters.offers) for one in treatments)
+        for offer in (behind(one, offers) for one in treatments)
         if offer is not None
     }
     propensity = parameters.group_propensity if treatments else 1.0

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import get_args, get_type_hints
 
 from layers.events.model import EVENT_TYPES, OrderStatusUpdated, PageKind, type_name
+from layers.tree.entitlement import holds
 from layers.tree.offer import ShopperOffer
 from layers.tree.parameters import PredictedProduct, ShopperParameters
 from layers.tree.state import PATH, SHOWN, State
@@ -68,6 +69,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("basket.validated", "bool", "taken to checkout, and not changed since"),
     Variable("page.kind", "string", "of the page last viewed; '' before the first", ("", *get_args(PageKind))),
     Variable("page.category", "string", "its category, as the retailer names it; '' if it has none"),
+    Variable("page.store", "string", "whose shop the pages show; '' while none said so"),
     Variable("page.probability", "double", "of something of that category in the next basket; 0.0: unknown", most=1.0),
     Variable(
         "search", "string", "words last searched; '' once a page of another kind than search or product was viewed"
@@ -111,9 +113,10 @@ def _open(parameters: ShopperParameters | None, state: State) -> list[PredictedP
 
 
 def _drawn(parameters: ShopperParameters | None, state: State, kind: str) -> ShopperOffer | None:
-    """The best of a kind; a promotion of what was just bought is none."""
+    """The best of a kind that holds here and now; a promotion of what was just bought is none."""
     for offer in parameters.offers if parameters else ():
-        if offer.drawn and offer.kind == kind and not (offer.product and offer.product in state.order.products):
+        bought = offer.product and offer.product in state.order.products
+        if offer.drawn and offer.kind == kind and not bought and holds(offer, state):
             return offer
     return None
 
@@ -158,6 +161,19 @@ def _shown(state: State) -> Values:
     }
 
 
+def shopper_values(parameters: ShopperParameters | None) -> Values:
+    """The members of `shopper`: what scoring knows, whatever happens on a page."""
+    return {
+        "known": parameters is not None,
+        "trips": parameters.trips if parameters else 0,
+        "usual_basket": float(parameters.usual_basket) if parameters else 0.0,
+        "threshold": float(parameters.threshold) if parameters else 0.0,
+        "generosity": float(parameters.generosity) if parameters else 0.0,
+        "churn": float(parameters.churn or 0.0) if parameters else 0.0,
+        "segment": parameters.segment if parameters else "",
+    }
+
+
 def values_of(state: State, parameters: ShopperParameters | None) -> Values:
     """Every variable's value after the event that `state` counted last."""
     missing = _open(parameters, state)
@@ -166,15 +182,7 @@ def values_of(state: State, parameters: ShopperParameters | None) -> Values:
     liking = float(parameters.categories.get(state.page_category, 0.0)) if parameters else 0.0
     threshold = float(parameters.threshold) if parameters else 0.0
     return {
-        "shopper": {
-            "known": parameters is not None,
-            "trips": parameters.trips if parameters else 0,
-            "usual_basket": float(parameters.usual_basket) if parameters else 0.0,
-            "threshold": threshold,
-            "generosity": float(parameters.generosity) if parameters else 0.0,
-            "churn": float(parameters.churn or 0.0) if parameters else 0.0,
-            "segment": parameters.segment if parameters else "",
-        },
+        "shopper": shopper_values(parameters),
         "favourite_missing": {
             "id": best.id,
             "probability": float(best.probability),
@@ -192,7 +200,12 @@ def values_of(state: State, parameters: ShopperParameters | None) -> Values:
             "missing": cents(max(0.0, threshold - total)),
             "validated": state.validated,
         },
-        "page": {"kind": state.page_kind, "category": state.page_category, "probability": liking},
+        "page": {
+            "kind": state.page_kind,
+            "category": state.page_category,
+            "store": state.store,
+            "probability": liking,
+        },
         "search": state.search,
         "event": {
             "type": state.event_type,

@@ -26,7 +26,7 @@ from layers.stores.collections import PROMISES, RESERVATIONS, WITHHELD, Collecti
 from layers.stores.firestore.fake import FakeDocuments
 from layers.tree.decision import Decision
 from layers.tree.live import FRESH_S, PublishedTrees
-from layers.tree.withholding import read_version
+from layers.tree.withholding import Named, read_version
 from tests.handlers.asking import ask
 from tests.handlers.visiting import NOW, OTHER, SHOPPER, Stores, pushed, seen
 
@@ -137,7 +137,7 @@ async def test_nobody_is_shown_what_no_budget_has_room_for(stack: Stack) -> None
     assert [stack.offered(each) for each in (SHOPPER, OTHER, THIRD)] == [True, True, False]
     assert await stack.balance() == (0, 200, 0) and await stack.promises(THIRD) is None
     [decision] = [decision for decision in stack.published() if decision.shopper == THIRD]
-    assert read_version(decision.parameters_version) == ("2026-11-20", frozenset({"favourites"})), (
+    assert read_version(decision.parameters_version) == Named("2026-11-20", frozenset({"favourites"})), (
         "a replay knows what was left out"
     )
     held = await stack.documents.get(WITHHELD, "demo")

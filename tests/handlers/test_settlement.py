@@ -8,18 +8,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from functions.settlement.handler import answer
 from functions.settlement.room import Room
+from layers.campaigns.terms import may_combine
 from layers.events.record import Record
 from layers.ledger.healing import balance, heal
 from layers.ledger.ledger import Wish
 from layers.promises.keeping import Purse, read_promises, write_down
-from layers.promises.model import HELD_FOR, Fate, Promise
+from layers.promises.model import HELD_FOR, PROMISES_UNREADABLE, Fate, Promise, promises_id
 from layers.promises.rules import Wanted
 from layers.promises.settling import settled
-from layers.stores.collections import QUARANTINE
+from layers.stores.collections import PROMISES, QUARANTINE
 from tests.handlers.asking import ask
 from tests.handlers.visiting import NOW, OTHER, SHOPPER, Stores, pushed, seen
 
@@ -46,6 +50,74 @@ def promise(**changes: Any) -> Promise:
 
 
 CHEAP = [{"product": "coffee", "paid": 1.2}, {"product": "milk", "paid": 26.0}]
+
+
+TENSION: dict[str, Any] = {"kind": "tension", "product": "", "cents": 300, "threshold": 3000, "campaign": "step"}
+GROUP: dict[str, Any] = {"exclusive": "basket"}
+TWO = [promise(**GROUP), promise(key="b" * 32, **TENSION, **GROUP)]
+
+
+@pytest.mark.parametrize("reversed", [False, True])
+def test_an_order_uses_one_of_those_that_are_not_combined_the_one_that_gives_most(reversed: bool) -> None:
+    held = TWO[:: -1 if reversed else 1]
+    [after] = settled(held, [paid(), said("delivered")])
+    assert (after.campaign, after.fate, after.earned) == ("step", Fate.EARNED, 300)
+    # The other may be used by another order, and by this one no more, whatever comes again.
+    now = [after if one.key == after.key else one for one in held]
+    assert settled(now, [paid(), said("delivered")]) == []
+    [other] = settled(now, [paid(), said("delivered"), paid(30, "o2"), said("delivered", 90, "o2")])
+    assert (other.campaign, other.order) == ("winter_coffee", "o2")
+
+
+def test_an_order_uses_all_that_may_be_combined_and_one_that_excludes_all_others_alone() -> None:
+    free = [replace(one, exclusive="") for one in TWO]
+    assert [one.fate for one in settled(free, [paid()])] == [Fate.ORDERED, Fate.ORDERED]
+    alone = [free[0], replace(free[1], combines=False)]
+    assert [one.campaign for one in settled(alone, [paid()])] == ["step"]
+
+
+def test_what_an_order_used_when_it_was_paid_stays_with_it_when_it_is_paid_again() -> None:
+    later = replace(TWO[1], at=SHOWN + timedelta(minutes=15))
+    held = [TWO[0], later]
+    assert [one.campaign for one in settled(held, [paid(), paid(20)])] == ["winter_coffee"]
+    # The same where the first payment is heard of last: what had the order by then gives it up.
+    [wrongly] = settled(held, [paid(20)])
+    assert (wrongly.campaign, wrongly.fate) == ("step", Fate.ORDERED)
+    mended = settled([TWO[0], wrongly], [paid(), paid(20)])
+    assert {one.campaign: one.fate for one in mended} == {"winter_coffee": Fate.ORDERED, "step": Fate.NOT_EARNED}
+
+
+@pytest.mark.parametrize(("store", "fate"), [("lille", Fate.EARNED), ("lens", Fate.OPEN), (None, Fate.EARNED)])
+def test_a_promise_of_one_store_is_not_used_in_another(store: str | None, fate: Fate) -> None:
+    """An order that names no store may have been paid in it."""
+    before = promise(store="lille")
+    more: dict[str, Any] = {"store": store} if store else {}
+    records = [paid(**more), said("delivered")]
+    assert (settled([before], records) or [before])[0].fate is fate
+
+
+@given(st.data())
+def test_no_order_uses_two_that_are_not_combined_whatever_came_first(data: st.DataObject) -> None:
+    pool = [paid(), paid(20, lines=CHEAP), paid(30, "o2"), *(said(s, 60 + n) for n, s in enumerate(
+        ("delivered", "cancelled", "refunded", "shipped")))]  # fmt: skip
+    records = data.draw(st.lists(st.sampled_from(pool), unique_by=lambda record: record.event.id))
+    groups: st.SearchStrategy[dict[str, Any]] = st.sampled_from([{}, GROUP, {"combines": False}])
+    held = [
+        promise(**data.draw(groups)),
+        promise(key="b" * 32, **TENSION, **data.draw(groups)),
+        promise(key="c" * 32, **{**TENSION, "campaign": "more"}, at=SHOWN + timedelta(minutes=15), **data.draw(groups)),
+    ]
+    found = settled(held, records)
+    assert found == settled(held, data.draw(st.permutations(records)) + records)
+    # Heard of one after the other, the same in the end.
+    step = held
+    for upto in range(len(records) + 1):
+        now = {one.key: one for one in settled(step, records[:upto])}
+        step = [now.get(one.key, one) for one in step]
+    for after in (found, step):
+        used = [one for one in after if one.fate in (Fate.ORDERED, Fate.EARNED)]
+        pairs = [(one.stacking, other.stacking) for one in used for other in used if one.order == other.order]
+        assert all(may_combine(one, other) for one, other in pairs)
 
 
 def test_an_order_outside_the_promises_time_does_not_use_it() -> None:
@@ -126,6 +198,18 @@ async def test_two_deliveries_at_once_pay_once() -> None:
     await stack.store(paid(), said("delivered"))
     await asyncio.gather(*(stack.take(record) for record in (paid(), said("delivered"), paid())))
     assert await stack.fates() == [Fate.EARNED] and await stack.spent_held_free() == (150, 0, 850)
+
+
+async def test_promises_that_cannot_be_read_cost_their_shopper_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    stack = Stack()
+    await stack.holds()
+    await stack.documents.put(PROMISES, promises_id("demo", OTHER), {"retailer": "demo", "promises": [{"key": 7}]})
+    records = [seen("OrderPaid", 5, shopper=OTHER), paid()]
+    await stack.store(*records)
+    assert (await stack.take(*records)).status_code == 204
+    assert await stack.fates() == [Fate.ORDERED]
+    said_so = capsys.readouterr().out
+    assert PROMISES_UNREADABLE in said_so and OTHER not in said_so
 
 
 async def test_what_is_delivered_after_the_reservation_ran_out_lapses(capsys: pytest.CaptureFixture[str]) -> None:

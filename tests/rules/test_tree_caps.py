@@ -107,10 +107,10 @@ def test_what_is_remembered_is_bounded_and_of_its_type(events: list[tuple[str, f
 
 def test_a_state_of_the_older_format_is_folded_anew() -> None:
     state, _ = folded(*PAID)
-    older = encode_state(state).replace(b'{"format":2,', b'{"format":1,')
+    older = encode_state(state).replace(b'{"format":3,', b'{"format":2,')
     with pytest.raises(UnreadableState, match="folded anew"):
         decode_state(older)
-    assert json.loads(encode_state(state))["format"] == 2
+    assert json.loads(encode_state(state))["format"] == 3
 
 
 def test_predictions_of_the_page_and_of_the_product_at_hand() -> None:
