@@ -19,6 +19,8 @@ from layers.stores.collections import PROOF_DAYS
 _GCP_ID = r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$"
 _REGION = r"^[a-z]+-[a-z]+[0-9]+$"
 
+Relay = Annotated[str, msgspec.Meta(pattern=r"^https://[a-z0-9.-]+(:[0-9]+)?$")]
+
 Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
 
 ACCEPTED_DAYS = {RetentionClass.BROWSING: 760, RetentionClass.DECISIONS: 760, RetentionClass.TRANSACTIONS: 1096}
@@ -73,6 +75,9 @@ class _Plain(msgspec.Struct, frozen=True):
     protected: bool = msgspec.field(name="gondola:protected")
     notification_channels: tuple[str, ...] = msgspec.field(name="gondola:notificationChannels")
     retired_delays: dict[RetentionClass, tuple[Days, ...]] = msgspec.field(name="gondola:retiredDelays")
+    beacon_relays: Annotated[tuple[Relay, ...], msgspec.Meta(min_length=1, max_length=6)] = msgspec.field(
+        name="gondola:beaconRelays"
+    )
 
 
 RETAILERS_KEY = "gondola:retailers"
@@ -90,6 +95,7 @@ class Stack(msgspec.Struct, frozen=True):
         protected: whether stores refuse to be deleted.
         notification_channels: who hears of an alert; full names of Cloud Monitoring channels.
         retired_delays: days of former contracts, by retention class, whose families still hold events.
+        beacon_relays: who is asked for rounds of public randomness, one after the other; believed nothing.
         retailers: in the file's order.
     """
 
@@ -103,6 +109,7 @@ class Stack(msgspec.Struct, frozen=True):
     protected: bool
     notification_channels: tuple[str, ...]
     retired_delays: dict[RetentionClass, tuple[int, ...]]
+    beacon_relays: tuple[str, ...]
     retailers: tuple[Retailer, ...]
 
 

@@ -22,6 +22,7 @@ from layers.declarations import (
     Documents,
     Function,
     HotTable,
+    PublicRandomness,
     RetailerSecret,
     SigningKey,
     Topic,
@@ -59,6 +60,8 @@ def values(stack: Stack, function: Function, made: Made) -> dict[str, pulumi.Inp
         found[settings.DEAD_LETTERS] = made.dead_letters
     found |= {settings.documents(need.database): made.databases[need.database] for need in needs(function, Documents)}
     found |= {settings.signing_key(need.name): made.keys[need.name] for need in needs(function, SigningKey)}
+    if needs(function, PublicRandomness):
+        found[settings.BEACON_RELAYS] = " ".join(stack.beacon_relays)
     found |= {settings.url(need.function): made.addresses[need.function] for need in needs(function, Calls)}
     return dict(sorted(found.items()))
 

@@ -21,6 +21,9 @@ from emulators.graph import InvalidGraph, Resource
 
 KEY = "gcp:kms/cryptoKey:CryptoKey"
 VERSION = "gcp:secretmanager/secretVersion:SecretVersion"
+OWN_BEACON = "own-beacon"
+"""In the file, beside the graph's: the key by which this machine plays a public beacon, since it may reach none."""
+
 BYTES = 32
 """As the program's RandomBytes; the functions refuse a shorter key."""
 
@@ -65,6 +68,7 @@ def apply(resources: Iterable[Resource], file: Path) -> dict[str, str]:
     resources = list(resources)
     drawn = {name: base64.b64encode(secrets.token_bytes(BYTES)).decode() for name in wanted(resources)}
     drawn |= {name: _signing_key() for name in signing_keys(resources)}
+    drawn[OWN_BEACON] = base64.b64encode(secrets.token_bytes(BYTES)).decode()
     if drawn.keys() - known.keys():
         known = {**drawn, **known}
         partial = file.with_suffix(".partial")

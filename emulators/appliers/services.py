@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from emulators.appliers.secrets import OWN_BEACON
 from emulators.graph import InvalidGraph, Resource, localised
 from emulators.processes import Start
 from emulators.processes.ports import HOST
@@ -115,6 +116,8 @@ def environment(
     ours = {settings.LONGEST_REQUEST: "1", settings.PATIENCE: "2", "PORT": str(port)}
     # Nor do XGBoost's threads spin here while they wait for each other: on busy cores they cost five times the work.
     ours["OMP_WAIT_POLICY"] = "passive"
+    if settings.BEACON_RELAYS in plain:
+        ours[settings.OWN_BEACON] = values[OWN_BEACON]
     # Cloud Run's Python images set the last one too: a line of log must not wait for a buffer.
     return {**plain, **secrets, **held, **hosts, **ours, "PYTHONUNBUFFERED": "1"}
 

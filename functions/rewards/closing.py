@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from functions.rewards.games import game_of, settled, tickets_of, told
+from functions.rewards.games import game_of, rounds_of, settled, tickets_of, told
 from functions.rewards.room import Room
 from functions.rewards.rules import rules_of, seals_until
 from functions.rewards.stages import (
@@ -122,12 +122,13 @@ async def _seal(room: Room, rules: GameRules, document: Document, now: datetime)
 
 async def _decide(room: Room, retailer: Retailer, rules: GameRules, document: Document) -> Document:
     tickets = await settled(room, rules, document)
-    rounds: dict[str, str] = dict(document.data["rounds"])
+    rounds: dict[str, dict[str, str]] = dict(document.data["rounds"])
     missing = sorted({round_of(rules, ticket.at) for ticket in tickets} - {int(number) for number in rounds})
     silent: NotOut | None = None
     for number in missing[:ROUNDS_A_CALL]:
         try:
-            rounds[str(number)] = (await room.beacons.value(rules.beacon, number)).hex()
+            found = await room.beacons.round(rules.beacon, number)
+            rounds[str(number)] = {"signature": found.signature.hex(), "previous": found.previous.hex()}
         except NotOut as error:
             silent = error
             break
@@ -136,9 +137,9 @@ async def _decide(room: Room, retailer: Retailer, rules: GameRules, document: Do
         said = f"{silent}; call again." if silent else f"{len(rounds)} rounds of the beacon are here; call again."
         raise Problem(503, "no-beacon" if silent else "not-yet", "Not all rounds of the beacon are here", said, 30)
     if rules.kind == "draw" and tickets:
-        ((_, value),) = rounds.items()
+        (decides,) = rounds_of(rounds)
         seed = room.keys[retailer.id].seed(retailer.id, rules)
-        for ticket in drawn(rules, seed, bytes.fromhex(value), tickets):
+        for ticket in drawn(rules, seed, decides.value, tickets):
             if ticket.outcome == "won":
                 await _outcome(room, retailer.id, ticket)
     done = await _changed(room, document, {"status": CLOSED, "rounds": rounds})

@@ -18,6 +18,7 @@ from layers.game.beacon import UnknownSource
 from layers.game.chance import commitment, commitment_sha256, drawn, transcript
 from layers.game.model import GameRules, Ticket
 from layers.game.reading import InvalidGame, read_rules
+from layers.game.rounds import Round
 from layers.retailers import Retailer
 from layers.shell.answers import Problem
 from layers.shell.log import log
@@ -100,6 +101,7 @@ def told(room: Room, retailer: Retailer, data: Mapping[str, Any]) -> dict[str, A
         "commitment": commitment(rules, room.keys[retailer.id].seed(retailer.id, rules)),
         "sealed_sha256": data["sealed_sha256"],
         "sealed": data["sealed"],
+        "beacon": room.beacons.told(rules.beacon),
     }
 
 
@@ -145,9 +147,18 @@ async def published(room: Room, retailer: Retailer, game: str) -> dict[str, Any]
         raise _refused("not-closed", "The game is not closed", detail, 409)
     rules = rules_of(document.data["rules"])
     seed = room.keys[retailer.id].seed(retailer.id, rules)
-    rounds = {int(number): bytes.fromhex(value) for number, value in document.data["rounds"].items()}
+    rounds = rounds_of(document.data["rounds"])
     tickets = await settled(room, rules, document)
     if rules.kind == "draw" and tickets:
-        (value,) = rounds.values()
-        tickets = drawn(rules, seed, value, tickets)
-    return transcript(commitment(rules, seed), seed, rounds, tickets, document.data["sealed_sha256"])
+        (decides,) = rounds
+        tickets = drawn(rules, seed, decides.value, tickets)
+    source, sealed = room.beacons.told(rules.beacon), document.data["sealed_sha256"]
+    return transcript(commitment(rules, seed), seed, source, rounds, tickets, sealed)
+
+
+def rounds_of(kept: Mapping[str, Mapping[str, str]]) -> list[Round]:
+    """As a game's document keeps them."""
+    return [
+        Round(int(number), bytes.fromhex(each["signature"]), bytes.fromhex(each["previous"]))
+        for number, each in kept.items()
+    ]

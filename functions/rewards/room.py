@@ -9,7 +9,7 @@ from functions.rewards.function import CLAIMS, TICK_S, TIMEOUT_S
 from functions.rewards.rules import GameKey
 from layers.declarations import SecretKind, settings
 from layers.declarations.settings import Settings
-from layers.game.beacon import BeaconValues
+from layers.game.beacon import Beacons
 from layers.retailers import Registry
 from layers.signing.port import Signer
 from layers.stores.apart import DATABASE, Apart, ApartDocuments
@@ -29,14 +29,14 @@ class Room:
     keys: Mapping[str, GameKey]
     documents: Documents
     apart: Apart
-    beacons: BeaconValues
+    beacons: Beacons
     signer: Signer
     request_s: float = TIMEOUT_S
     tick_s: float = TICK_S
 
 
 async def make() -> Room:
-    from layers.game.beacon import DrandValues, LaptopValues
+    from layers.game.beacon import Both, Drand, OwnBeacon
     from layers.signing.kms import signer
     from layers.stores.firestore.documents import FirestoreDocuments
 
@@ -44,13 +44,14 @@ async def make() -> Room:
     registry = Registry.of_environment(values.values, settings.RETAILER_PREFIX)
     documents = FirestoreDocuments.of(values, DATABASE)
     local = values.emulator("firestore") is not None
+    public = Drand(values[settings.BEACON_RELAYS].split())
     return Room(
         values[settings.PROJECT],
         registry,
         {r.id: GameKey(values[settings.secret(SecretKind.GAME_KEY, r.id)]) for r in registry},
         documents,
         ApartDocuments(documents, registry.by_id),
-        LaptopValues() if local else DrandValues(),
+        Both(OwnBeacon(values[settings.OWN_BEACON]), public) if local else public,
         signer(values, CLAIMS),
         float(values.optional(settings.LONGEST_REQUEST) or TIMEOUT_S),
         # No clock runs on a laptop: whoever fires the job there does so when it is due.

@@ -65,7 +65,7 @@ async def _issue(room: Room, paid: Paid, rules: GameRules, game: dict[str, Any],
     outcome: Outcome = "waiting"
     lucky = False
     if rules.kind == "instant":
-        value = await room.beacons.value(rules.beacon, round_of(rules, paid.at))
+        value = (await room.beacons.round(rules.beacon, round_of(rules, paid.at))).value
         lucky = wins(tier, value_of(room.keys[paid.retailer].seed(paid.retailer, rules), value, rules.game, entry))
         outcome = "lost"
     if not await _plays(room, paid, rules, entry):

@@ -133,13 +133,29 @@ class RetailerBucket:
 
 
 @dataclass(frozen=True, slots=True)
+class PublicRandomness:
+    """Asks a public beacon's relays, which are told a round's number and nothing else: `layers.game.beacon`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Calls:
     """Another function's address; a grant to invoke it as well, unless it is public."""
 
     function: str
 
 
-Need = HotTable | Topic | DeadLetters | Dataset | Documents | RetailerSecret | SigningKey | RetailerBucket | Calls
+Need = (
+    HotTable
+    | Topic
+    | DeadLetters
+    | Dataset
+    | Documents
+    | RetailerSecret
+    | SigningKey
+    | RetailerBucket
+    | PublicRandomness
+    | Calls
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,12 @@ LONGEST_REQUEST = "GONDOLA_LONGEST_REQUEST_S"
 PATIENCE = "GONDOLA_PATIENCE_S"
 """Set on the laptop only: how many seconds a page waits for the stores there before the default experience is shown."""
 
+BEACON_RELAYS = "GONDOLA_BEACON_RELAYS"
+"""Addresses of a public beacon's relays, by blanks: asked one after the other."""
+
+OWN_BEACON = "GONDOLA_OWN_BEACON_KEY"
+"""Set on the laptop only: the key of this machine's own beacon, base64; what it signs is no public randomness."""
+
 EMULATOR_HOSTS = {
     "bigtable": "BIGTABLE_EMULATOR_HOST",
     "pubsub": "PUBSUB_EMULATOR_HOST",

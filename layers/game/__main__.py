@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from layers.game.verify import Verdict, verify
 
@@ -20,12 +23,19 @@ def _arguments() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path)
     draw = commands.add_parser(
         "verify-draw",
-        help="recomputes every winner from a published transcript, offline",
-        description="Recomputes every winner from a published transcript. Needs nothing but this file and Python.",
+        help="recomputes every winner from a published transcript",
+        description="Recomputes every winner from a published transcript, offline and with Python alone; and verifies "
+        "that the beacon's key signed each round, for which it needs `pip install pyblst`.",
     )
     draw.add_argument("file", type=Path)
     draw.add_argument("--commitment", metavar="SHA256", help="the hash that was published before the game opened")
     draw.add_argument("--order", metavar="ID", help="your order's id: what its ticket is and what it won")
+    draw.add_argument(
+        "--online",
+        nargs="*",
+        metavar="RELAY",
+        help="also ask the beacon's public relays (or these addresses) for each round, and compare",
+    )
     return parser
 
 
@@ -48,14 +58,17 @@ def _told(verdict: Verdict, committed: str | None) -> None:
     if committed is None:
         print(f"commitment {verdict.commitment_sha256}: compare it with what was published before the game opened")
     for number, value in verdict.rounds:
-        print(f"round {number} of the beacon: {value}: compare it with the beacon's own page")
+        print(f"round {number} of the beacon: {value}")
 
 
-def _verify(path: Path, committed: str | None, order: str | None) -> int:
+def _verify(path: Path, committed: str | None, order: str | None, relays: Sequence[str] | None) -> int:
     transcript = json.loads(path.read_text(encoding="utf-8"))
     verdict = verify(transcript)
     if committed is not None and committed.lower() != verdict.commitment_sha256:
         verdict.problems.append("the commitment is not the one that was published: the rules or the seed were changed")
+    signed = _signed(transcript, verdict)
+    if relays is not None and not verdict.problems:
+        _compared(transcript, relays, verdict)
     _told(verdict, committed)
     if order is not None:
         game = transcript["commitment"]["rules"]["game"]
@@ -65,10 +78,38 @@ def _verify(path: Path, committed: str | None, order: str | None) -> int:
             print("your order has no ticket in this game: if you were told of one, the transcript is not complete")
         else:
             print(f"your ticket {entry}: {mine['outcome']}{', void' if mine.get('void') else ''}")
-    for problem in verdict.problems:
-        print(problem, file=sys.stderr)
-    print("the winners are NOT those of the rules" if verdict.problems else "every winner is right")
+    for said in (*verdict.problems, *verdict.doubts):
+        print(said, file=sys.stderr)
+    right = f"every winner is right; {signed}"
+    print("the winners are NOT those of the rules" if verdict.problems else right)
     return 1 if verdict.problems else 0
+
+
+def _signed(transcript: dict[str, Any], verdict: Verdict) -> str:
+    """What was found out about the beacon's signatures; a wrong one is a problem of the verdict."""
+    from layers.game.checking import unsigned
+    from layers.game.rounds import CannotVerify
+
+    try:
+        wrong = unsigned(transcript)
+    except CannotVerify as error:
+        verdict.doubts.append(f"the rounds' signatures were NOT verified: {error}, or compare with the beacon's page")
+        return "the rounds were not verified"
+    verdict.problems += [f"round {number} was not signed by the beacon's key" for number in wrong]
+    return "each round was signed by the beacon's key"
+
+
+def _compared(transcript: dict[str, Any], relays: Sequence[str], verdict: Verdict) -> None:
+    from layers.game.beacon import RELAYS, NotOut, UnknownSource
+    from layers.game.checking import otherwise
+
+    try:
+        wrong = asyncio.run(otherwise(transcript, relays or RELAYS))
+    except (NotOut, UnknownSource) as error:
+        verdict.doubts.append(f"the rounds were NOT compared with the beacon's relays: {error}")
+        return
+    print(f"{len(transcript['rounds'])} rounds compared with the beacon's relays")
+    verdict.problems += [f"round {number} is another one at the beacon's relays" for number in wrong]
 
 
 def main(arguments: list[str]) -> int:
@@ -77,7 +118,7 @@ def main(arguments: list[str]) -> int:
     try:
         if given.command == "check":
             return _check(given.file)
-        return _verify(given.file, given.commitment, given.order)
+        return _verify(given.file, given.commitment, given.order, given.online)
     except (OSError, UnicodeDecodeError) as error:
         print(f"{given.file} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", file=sys.stderr)
     except (ValueError, KeyError, TypeError) as error:

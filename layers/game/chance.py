@@ -9,7 +9,7 @@ that, so nobody can have chosen the seed for it; the order's id is the retailer'
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from layers.game.model import GameRules, Ticket, Tier
+from layers.game.rounds import Round
 from layers.signing.canonical import canonical
 
 SEED_BYTES = 32
@@ -80,19 +81,33 @@ def drawn(rules: GameRules, seed: bytes, beacon: bytes, tickets: Sequence[Ticket
 
 
 def transcript(
-    commitment: dict[str, Any], seed: bytes, beacons: dict[int, bytes], tickets: Sequence[Ticket], sealed: str = ""
+    commitment: dict[str, Any],
+    seed: bytes,
+    source: Mapping[str, Any],
+    rounds: Iterable[Round],
+    tickets: Sequence[Ticket],
+    sealed: str = "",
 ) -> dict[str, Any]:
     """What is published after the close, as canonical JSON: all that `verify` needs.
 
     Args:
-        beacons: the value of each round that decided a ticket.
+        source: what is published of the beacon (`Beacons.told`). rounds: those that decided a ticket.
         sealed: of a draw: `sealed_sha256` as it was published before the round was out.
     """
     return {
-        "transcript": 1,
+        "transcript": 2,
         "commitment": commitment,
         "seed": seed.hex(),
-        "beacons": [{"round": number, "value": value.hex()} for number, value in sorted(beacons.items())],
+        "beacon": dict(source),
+        "rounds": [
+            {
+                "round": each.number,
+                "value": each.value.hex(),
+                "signature": each.signature.hex(),
+                "previous": each.previous.hex(),
+            }
+            for each in sorted(rounds, key=lambda each: each.number)
+        ],
         "sealed_sha256": sealed,
         "tickets": [_plain(ticket) for ticket in sorted(tickets, key=lambda ticket: ticket.entry)],
     }

@@ -1,8 +1,9 @@
 """Recomputes a game from its transcript. Read it: it is short, and it is all that has to be trusted.
 
 It needs Python and nothing else, imports nothing of the project that ran the game, and goes online nowhere. What it
-cannot know, it says: that the commitment's hash is the one that was published before the game opened, and that each
-round's value is the one that the beacon published, are yours to compare.
+cannot know, it says: that the commitment's hash is the one that was published before the game opened is yours to
+compare, and that the beacon's key signed each round is for a library of its curve (`python -m layers.game verify-draw`
+does it), or for the beacon's own page.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import Any
 
 @dataclass
 class Verdict:
-    """`problems` empty: every winner is the one that the rules, the seed and the beacon make."""
+    """`problems` empty: every winner is the one that the rules, the seed and the beacon make. `doubts`: why a player
+    need not be convinced all the same."""
 
     problems: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
     winners: list[str] = field(default_factory=list)
     tickets: int = 0
     commitment_sha256: str = ""
@@ -50,7 +53,7 @@ def verify(transcript: dict[str, Any]) -> Verdict:
     """Raises KeyError, TypeError or ValueError where it is no transcript at all."""
     commitment, rules = transcript["commitment"], transcript["commitment"]["rules"]
     seed, tickets = bytes.fromhex(transcript["seed"]), transcript["tickets"]
-    beacons = {each["round"]: bytes.fromhex(each["value"]) for each in transcript["beacons"]}
+    beacons = {each["round"]: bytes.fromhex(each["value"]) for each in transcript["rounds"]}
     verdict = Verdict(
         tickets=len(tickets),
         commitment_sha256=hashlib.sha256(_canonical(commitment)).hexdigest(),
@@ -58,6 +61,7 @@ def verify(transcript: dict[str, Any]) -> Verdict:
     )
     if hashlib.sha256(seed).hexdigest() != commitment["seed_sha256"]:
         verdict.problems.append("the seed is not the one that was committed to: its hash differs")
+    _judge_beacon(rules["beacon"], transcript, verdict)
     if len({ticket["entry"] for ticket in tickets}) != len(tickets):
         verdict.problems.append("an order has two tickets")
     opens, closes = _seconds(rules["opens"]), _seconds(rules["closes"])
@@ -89,6 +93,24 @@ def verify(transcript: dict[str, Any]) -> Verdict:
             verdict.problems.append("the list of tickets is not the one that was sealed before the draw")
     verdict.winners.sort()
     return verdict
+
+
+def _judge_beacon(beacon: dict[str, Any], transcript: dict[str, Any], verdict: Verdict) -> None:
+    """Its key, first moment and period follow from the hash that the rules name; its values from its signatures."""
+    said = transcript["beacon"]
+    if beacon["source"].split(" ")[0] == "drand":
+        text = int(said["period"]).to_bytes(4, "big") + int(said["genesis_time"]).to_bytes(8, "big")
+        text += bytes.fromhex(said["public_key"]) + bytes.fromhex(said["group_hash"])
+        text += said["beacon_id"].encode() if said["beacon_id"] not in ("", "default") else b""
+        if hashlib.sha256(text).hexdigest() != beacon["source"].split(" ")[-1]:
+            verdict.problems.append("the beacon's key is not of the chain that the rules name")
+        if (said["genesis_time"], said["period"]) != (beacon["genesis"], beacon["period_s"]):
+            verdict.problems.append("the rules count the beacon's rounds otherwise than the beacon does")
+    else:
+        verdict.doubts.append("the rounds are NOT public randomness: the machine that ran the game signed them itself")
+    for each in transcript["rounds"]:
+        if hashlib.sha256(bytes.fromhex(each["signature"])).hexdigest() != each["value"]:
+            verdict.problems.append(f"round {each['round']} has a value that its signature does not make")
 
 
 def _judge_draw(tier: dict[str, Any], tickets: list[Any], values: dict[str, int], verdict: Verdict) -> None:

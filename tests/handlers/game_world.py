@@ -7,7 +7,6 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -27,8 +26,9 @@ from layers.calling import PrivateService, laptop_token
 from layers.declarations import settings
 from layers.events.model import ConsentChanged, Event, OrderLine, OrderPaid, OrderStatusUpdated, Purposes
 from layers.events.record import encode_record, milliseconds
-from layers.game.beacon import LaptopValues, NotOut
+from layers.game.beacon import NotOut, OwnBeacon
 from layers.game.model import Beacon
+from layers.game.rounds import Round
 from layers.privacy.keyring import KeyRing
 from layers.privacy.shopper_token import issue
 from layers.retailers import Registry, Retailer
@@ -82,17 +82,18 @@ terms: {{en: words, fr: des mots}}
 """
 
 
-class Beacons(LaptopValues):
+class WorldsBeacon(OwnBeacon):
     """A beacon by the world's clock."""
 
     def __init__(self) -> None:
+        super().__init__(KEY, lambda: self.now.timestamp())
         self.now = OPENS - timedelta(days=1)
         self.down = False
 
-    async def value(self, beacon: Beacon, number: int) -> bytes:
-        if self.down or self.now.timestamp() < beacon.genesis + (number - 1) * beacon.period_s:
-            raise NotOut("not out")
-        return sha256(f"{number}".encode()).digest()
+    async def round(self, beacon: Beacon, number: int) -> Round:
+        if self.down:
+            raise NotOut("down")
+        return await super().round(beacon, number)
 
 
 class Interleaved(FakeDocuments):
@@ -116,7 +117,7 @@ class World:
 
     def __init__(self) -> None:
         self.kept, self.loop = Interleaved("rewards"), asyncio.get_running_loop()
-        self.beacons, self.rows, self.suppressions = Beacons(), FakeShopperRows(), FakeSuppressions()
+        self.beacons, self.rows, self.suppressions = WorldsBeacon(), FakeShopperRows(), FakeSuppressions()
         apart = ApartDocuments(self.kept, REGISTRY.by_id)
         keys = {"demo": GameKey(KEY), "other": GameKey(base64.b64encode(bytes(32)).decode())}
         self.room = Room(PROJECT, REGISTRY, keys, self.kept, apart, self.beacons, FakeSigner())

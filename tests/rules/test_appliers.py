@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -159,9 +160,9 @@ class TestSecrets:
     def test_a_secret_is_drawn_once_and_only_its_owner_reads_it(self, tmp_path: Path) -> None:
         file = tmp_path / "secrets.json"
         drawn = secrets.apply([version({"secret": "urn"})], file)
-        assert [len(base64.b64decode(value)) for value in drawn.values()] == [32]
+        assert [len(base64.b64decode(value)) for value in drawn.values()] == [32, 32]
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        assert list(drawn) == ["demo-pseudonym-key"]
+        assert set(drawn) == {"demo-pseudonym-key", secrets.OWN_BEACON}
         assert secrets.apply([version({"secret": "urn"})], file) == drawn
         assert secrets.apply([version({"secret": "urn"})], tmp_path / "other.json") != drawn
 
@@ -215,6 +216,12 @@ class TestServices:
             "OMP_WAIT_POLICY": "passive",
             "GONDOLA_PATIENCE_S": "2",
         }
+
+    def test_who_asks_a_beacon_is_handed_this_machines_own(self) -> None:
+        (made,) = services.wanted(service())
+        asking = replace(made, environment={"GONDOLA_BEACON_RELAYS": "https://relay.example"}, secrets={})
+        seen = services.environment(asking, {secrets.OWN_BEACON: "key"}, {}, HERE, 4003)
+        assert seen["GONDOLA_OWN_BEACON_KEY"] == "key"
 
     def test_a_secret_without_a_version_is_refused(self) -> None:
         (made,) = services.wanted(service())

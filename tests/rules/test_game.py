@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from layers.game.beacon import OwnBeacon
 from layers.game.chance import (
     commitment,
     commitment_sha256,
@@ -30,11 +34,13 @@ from layers.game.chance import (
 )
 from layers.game.model import Beacon, GameRules, Odds, Ticket, Tier
 from layers.game.reading import InvalidGame, read_rules
+from layers.game.rounds import Round
 from layers.game.verify import verify
 from layers.signing.canonical import canonical
 
 OPENS = datetime(2026, 12, 1, tzinfo=UTC)
 SEED = bytes(range(32))
+BEACON = Beacon("laptop test", 1_600_000_000, 30)
 EXAMPLE = Path("layers/game/examples/basket_back.yaml")
 
 
@@ -48,25 +54,30 @@ def rules_of(kind: str, prizes: int = 3, odds: Odds | None = None) -> GameRules:
         tiers=(Tier("small", 2000, prizes, odds), Tier("large", 8000, prizes, odds)),
         prize_cap_cents=15000,
         tickets_per_shopper=5,
-        beacon=Beacon("test", 1_600_000_000, 30),
+        beacon=BEACON,
         terms={"en": "words"},
     )
 
 
-def beacon_of(number: int) -> bytes:
-    return sha256(f"round {number}".encode()).digest()
+OWN = OwnBeacon(base64.b64encode(bytes(range(32))).decode(), lambda: 1e12)
+
+
+@cache
+def beacon_of(number: int) -> Round:
+    """Of a machine's own beacon, whose signature is real."""
+    return asyncio.run(OWN.round(BEACON, number))
 
 
 def played(
     rules: GameRules, baskets: list[tuple[int, int]], seed: bytes = SEED
-) -> tuple[list[Ticket], dict[int, bytes]]:
+) -> tuple[list[Ticket], dict[int, Round]]:
     """As the function plays: one ticket after the other, prizes as long as there are.
 
     Args:
         baskets: (cents, seconds after the opening).
     """
     tickets, left = [], {tier.tier: tier.prizes for tier in rules.tiers}
-    beacons: dict[int, bytes] = {}
+    beacons: dict[int, Round] = {}
     for number, (cents, after) in enumerate(baskets):
         tier = rules.tier_of(cents)
         if tier is None:
@@ -77,7 +88,7 @@ def played(
         beacons[round_number] = beacon_of(round_number)
         outcome: Any = "waiting"
         if rules.kind == "instant":
-            lucky = wins(tier, value_of(seed, beacons[round_number], rules.game, entry))
+            lucky = wins(tier, value_of(seed, beacons[round_number].value, rules.game, entry))
             outcome = "over" if left[tier.tier] == 0 else "won" if lucky else "lost"
             left[tier.tier] -= outcome == "won"
         issued = rules.closes + timedelta(seconds=number)
@@ -85,13 +96,13 @@ def played(
     return tickets, beacons
 
 
-def published(rules: GameRules, tickets: list[Ticket], beacons: dict[int, bytes]) -> dict[str, Any]:
+def published(rules: GameRules, tickets: list[Ticket], beacons: dict[int, Round]) -> dict[str, Any]:
     """Read back from its canonical bytes, as a stranger has it."""
     sealed = ""
     if rules.kind == "draw":
         sealed = sealed_sha256(tickets)
-        tickets = drawn(rules, SEED, next(iter(beacons.values()), b""), tickets)
-    made = transcript(commitment(rules, SEED), SEED, beacons, tickets, sealed)
+        tickets = drawn(rules, SEED, next((each.value for each in beacons.values()), b""), tickets)
+    made = transcript(commitment(rules, SEED), SEED, OWN.told(BEACON), beacons.values(), tickets, sealed)
     read: dict[str, Any] = json.loads(canonical(made))
     return read
 
@@ -126,7 +137,13 @@ def _other_seed(found: dict[str, Any]) -> None:
 
 
 def _other_beacon(found: dict[str, Any]) -> None:
-    found["beacons"] = [{**each, "value": "00" * 32} for each in found["beacons"]]
+    found["rounds"] = [{**each, "value": "00" * 32} for each in found["rounds"]]
+
+
+def _other_signature(found: dict[str, Any]) -> None:
+    signature = b"of nobody"
+    value = sha256(signature).hexdigest()
+    found["rounds"] = [{**each, "value": value, "signature": signature.hex()} for each in found["rounds"]]
 
 
 def _twice(found: dict[str, Any]) -> None:
@@ -143,11 +160,14 @@ def _too_late(found: dict[str, Any]) -> None:
 
 
 def _missing_round(found: dict[str, Any]) -> None:
-    found["beacons"].pop()
+    found["rounds"].pop()
+
+
+CHEATS = [_flip, _other_seed, _other_beacon, _other_signature, _twice, _another_tier, _too_late, _missing_round]
 
 
 @pytest.mark.parametrize("kind", ["instant", "draw"])
-@pytest.mark.parametrize("cheat", [_flip, _other_seed, _other_beacon, _twice, _another_tier, _too_late, _missing_round])
+@pytest.mark.parametrize("cheat", CHEATS)
 def test_whoever_cheats_is_found_out(kind: str, cheat: Callable[[dict[str, Any]], None]) -> None:
     rules = rules_of(kind, 5)
     tickets, beacons = played(rules, [(3000 + 200 * n, n * 1000) for n in range(60)])
@@ -185,7 +205,7 @@ def test_changed_rules_have_another_hash() -> None:
 def test_a_void_ticket_changes_nobody_elses_rank(data: st.DataObject) -> None:
     rules = rules_of("draw", 4)
     tickets, beacons = played(rules, [(3000, n) for n in range(20)])
-    beacon = next(iter(beacons.values()))
+    beacon = next(iter(beacons.values())).value
     before = {t.entry for t in drawn(rules, SEED, beacon, tickets) if t.outcome == "won"}
     gone = data.draw(st.sampled_from(tickets)).entry
     voided = [msgspec.structs.replace(t, void=t.entry == gone) for t in tickets]
@@ -198,7 +218,7 @@ def test_a_void_ticket_changes_nobody_elses_rank(data: st.DataObject) -> None:
 def test_the_order_of_tickets_does_not_matter(order: list[int]) -> None:
     rules = rules_of("draw")
     tickets, beacons = played(rules, [(3000, n) for n in range(15)])
-    beacon = next(iter(beacons.values()))
+    beacon = next(iter(beacons.values())).value
     shuffled = [tickets[n] for n in order]
     assert {t.entry: t.outcome for t in drawn(rules, SEED, beacon, shuffled)} == {
         t.entry: t.outcome for t in drawn(rules, SEED, beacon, tickets)
@@ -271,13 +291,21 @@ def test_the_commands(tmp_path: Path) -> None:
     rules = rules_of("instant", 5)
     tickets, beacons = played(rules, [(3000 + 200 * n, n * 1000) for n in range(60)])
     path = tmp_path / "transcript.json"
-    path.write_bytes(canonical(transcript(commitment(rules, SEED), SEED, beacons, tickets)))
+    path.write_bytes(canonical(transcript(commitment(rules, SEED), SEED, OWN.told(BEACON), beacons.values(), tickets)))
     right = _command(
         "verify-draw", str(path), "--commitment", commitment_sha256(commitment(rules, SEED)), "--order", "order-3"
     )
     assert right.returncode == 0 and "every winner is right" in right.stdout and "your ticket" in right.stdout
+    assert "each round was signed" in right.stdout and "NOT public randomness" in right.stderr
     wrong = _command("verify-draw", str(path), "--commitment", "00" * 32)
     assert wrong.returncode == 1 and "rules or the seed were changed" in wrong.stderr
+    forged = json.loads(path.read_text())
+    first = forged["rounds"][0]
+    first["signature"] = "00" * 64
+    first["value"] = sha256(bytes(64)).hexdigest()
+    path.write_text(json.dumps(forged))
+    unsigned = _command("verify-draw", str(path))
+    assert unsigned.returncode == 1 and f"round {first['round']} was not signed" in unsigned.stderr
     path.write_text("[]")
     assert _command("verify-draw", str(path)).returncode == 2
 
