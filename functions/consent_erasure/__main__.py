@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from functions.consent_erasure.arguments import arguments
-from functions.consent_erasure.identity import CannotAsk, FromFile, FromGcloud, Identity
 from functions.consent_erasure.lists import Progress, customers, parts
 from functions.consent_erasure.officer import Office
 from functions.consent_erasure.rules import COMPLETE
 from functions.consent_erasure.shopper_desk import ShopperDesk
 from functions.consent_erasure.verification import verify
+from layers.calling.identity import CannotAsk, FromFile, FromGcloud, Identity
 from layers.privacy.deadline import Urgency, urgency
 from layers.signing.keys import InvalidKey, PublicKey
 

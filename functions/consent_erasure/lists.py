@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from functions.consent_erasure.identity import CannotAsk
 from functions.consent_erasure.rules import COMPLETE, MAX_CUSTOMERS, MAX_REFERENCE
+from layers.calling.identity import CannotAsk
 
 
 @dataclass(frozen=True, slots=True)

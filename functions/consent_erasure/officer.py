@@ -1,7 +1,7 @@
 """The compliance officer's side of the endpoint: asks, waits, and says what happened while it happens.
 
-Owns the calls. Does not own the identity token (identity.py), the words on the command line (`__main__.py`), nor any
-rule of the endpoint: what it refuses is said in its own words.
+Owns the calls. Does not own the identity token (`layers.calling.identity`), the words on the command line
+(`__main__.py`), nor any rule of the endpoint: what it refuses is said in its own words.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from functions.consent_erasure.identity import CannotAsk, Identity
 from functions.consent_erasure.lists import numbered
 from functions.consent_erasure.rules import COMPLETE, INCOMPLETE, erasure_id
+from layers.calling.identity import CannotAsk, Identity
 
 Say = Callable[[str], None]
 

@@ -12,8 +12,8 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 
-from functions.consent_erasure.identity import CannotAsk
 from functions.consent_erasure.officer import connected, read_json, refusal
+from layers.calling.identity import CannotAsk
 
 _CHUNK = 64 * 1024
 END = b'"complete": true\n}\n'

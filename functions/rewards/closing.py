@@ -96,7 +96,7 @@ def _early(moment: datetime) -> Problem:
     detail = (
         f"Orders paid before the close may still arrive. Nothing was done; call again from {moment.isoformat()} on."
     )
-    return Problem(409, "too-early", "The game is not over", detail)
+    return Problem(409, "too-early", "The game is not over", detail, more={"next": moment.isoformat()})
 
 
 def _missed() -> Problem:

@@ -11,7 +11,7 @@ import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from functions.rewards import closing, games, prizes, tickets
+from functions.rewards import closing, games, prizes, standing, tickets
 from functions.rewards.room import Room, make
 from functions.rewards.rules import (
     Cancelled,
@@ -37,7 +37,8 @@ from layers.stores.apart import PATH as APART
 from layers.stores.apart import Asked, answered
 
 MAX_BODY_BYTES = 256 * 1024
-_GAME = re.compile(r"/v1/games/([a-z][a-z0-9]{1,19})/([a-z][a-z0-9_]{1,47})(/close|/transcript)?")
+_GAME = re.compile(r"/v1/games/([a-z][a-z0-9]{1,19})/([a-z][a-z0-9_]{1,47})(/close|/transcript|/standing)?")
+_GAMES = re.compile(r"/v1/games/([a-z][a-z0-9]{1,19})")
 _PRIVATE = {"Cache-Control": "no-store"}
 
 room = Lazily(make)
@@ -70,6 +71,9 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
             wanted = _read(await _post(request), Refunds)
             text = await prizes.refunds(room, _theirs(room, email, wanted.retailer), wanted, now)
             return Response(text, media_type="application/x-ndjson", headers=_PRIVATE)
+        if whose := _GAMES.fullmatch(path):
+            _get(request)
+            return json_answer({"games": await standing.games(room, _theirs(room, email, whose[1]))}, headers=_PRIVATE)
         named = _GAME.fullmatch(path)
         if named is None:
             raise Problem(404, "no-such-path", "There is nothing here", "Games are announced at /v1/games.")
@@ -82,8 +86,9 @@ async def _game(request: Request, room: Room, retailer: Retailer, game: str, par
     if part == "/close":
         await _post(request)
         return json_answer(await closing.close(room, retailer, game, now))
-    if request.method != "GET":
-        raise Problem(405, "method-not-allowed", "This is read", "Use GET.", allow="GET")
+    _get(request)
+    if part == "/standing":
+        return json_answer(await standing.standing(room, retailer, game), headers=_PRIVATE)
     if part == "/transcript":
         return Response(canonical(await games.published(room, retailer, game)), media_type="application/json")
     return json_answer(games.told(room, retailer, (await games.game_of(room, retailer, game)).data))
@@ -113,6 +118,11 @@ async def _post(request: Request) -> bytes:
     if request.method != "POST":
         raise Problem(405, "method-not-allowed", "This is posted", "Use POST.", allow="POST")
     return await read_body(request, MAX_BODY_BYTES)
+
+
+def _get(request: Request) -> None:
+    if request.method != "GET":
+        raise Problem(405, "method-not-allowed", "This is read", "Use GET.", allow="GET")
 
 
 def _read(body: bytes, kind: type[Any]) -> Any:

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from functions.consent_erasure.__main__ import main
 from functions.consent_erasure.arguments import arguments
 from functions.consent_erasure.handler import answer
-from functions.consent_erasure.identity import CannotAsk, FromFile, FromGcloud
 from functions.consent_erasure.lists import Part, Progress, customers, parts
 from functions.consent_erasure.officer import Office as Desk
 from functions.consent_erasure.officer import store_line
 from functions.consent_erasure.rules import COMPLETE, MAX_CUSTOMERS, erasure_id, read_request
+from layers.calling.identity import CannotAsk, FromFile, FromGcloud
 from layers.stores.collections import ERASURES
 from tests.handlers.asking import ask
 from tests.handlers.test_consent_erasure import ERASED, NOW, OFFICER, Office, bearer

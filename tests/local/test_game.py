@@ -3,6 +3,7 @@ stranger, its winner erased, all through the doors that each has in the cloud.""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -52,6 +53,15 @@ class Officer:
         headers = {"authorization": f"Bearer {token}"}
         return httpx.request(method, url + path, json=body, headers=headers, timeout=120)
 
+    def commands(self, command: str, *more: str) -> str:
+        """What `python -m functions.rewards` says."""
+        where = ["--url", self.shop.stack.address("rewards"), "--retailer", "demo"]
+        who = ["--laptop", self.shop.retailer.compliance[0]]
+        asked = [sys.executable, "-m", "functions.rewards", command, *where, *who, *more]
+        done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def gets(self, function: str, method: str, path: str, body: Any = None) -> Any:
         answer = self.asks(function, method, path, body)
         assert answer.is_success, answer.text
@@ -74,7 +84,9 @@ def test_a_game_from_its_announcement_to_an_erased_winner(
     opens = datetime.now(UTC) + timedelta(seconds=6)
     closes = opens + timedelta(seconds=12)
     rules = RULES.format(game=game, opens=opens.isoformat(), closes=closes.isoformat())
-    announced = officer.gets("rewards", "POST", "/v1/games", {"retailer": "demo", "rules": rules})
+    file = tmp_path / "game.yaml"
+    file.write_text(rules)
+    announced = officer.commands("open", str(file)).splitlines()[-1]
 
     def sends(customer: str, number: int) -> None:
         at = datetime.now(UTC).isoformat()
@@ -108,20 +120,23 @@ def test_a_game_from_its_announcement_to_an_erased_winner(
     ]
     assert audited(lists) == [] and email.encode() in lists[0] and email.encode() not in lists[1]
 
-    closing = f"/v1/games/demo/{game}"
-    closed = eventually(
-        "the close",
-        lambda: officer.asks("rewards", "POST", f"{closing}/close", {}),
-        lambda each: '"closed"' in each.text,
-    )
-    assert closed.status_code == 200
+    def closed() -> list[str]:
+        """As the schedule does it, by whom nothing is asked but the moment."""
+        status, body = stack.fire("draws")
+        assert status == 200, body
+        return [each["verdict"] for each in json.loads(body)["games"] if each["game"] == game]
+
+    eventually("the close", closed, lambda verdicts: verdicts == ["closed"])
+    assert f"{game} is closed" in officer.commands("close", game, "--wait")
+    assert "1 won" in officer.commands("status", game) and " claimed, in list" in officer.commands("winners", game)
     transcript = tmp_path / "transcript.json"
-    transcript.write_bytes(officer.asks("rewards", "GET", f"{closing}/transcript").content)
+    officer.commands("transcript", game, "--out", str(transcript))
     command = [sys.executable, "-m", "layers.game", "verify-draw", str(transcript)]
-    bound = ["--commitment", announced["commitment_sha256"], "--order", f"{mark}-order-1"]
+    bound = ["--commitment", announced, "--order", f"{mark}-order-1"]
     verified = subprocess.run([*command, *bound], cwd=ROOT, capture_output=True, text=True, check=False)
     assert verified.returncode == 0, verified.stderr
     assert "every winner is right" in verified.stdout and "won" in verified.stdout
+    assert "each round was signed" in verified.stdout and "NOT public randomness" in verified.stderr
 
     assert email in contacts(shop)
     asked = {"retailer": "demo", "reference": f"game-{mark}", "customers": [f"{mark}-first"]}

@@ -1,5 +1,5 @@
-"""The officer's identity token: gcloud's, or one that stands in a file. One lasts an hour, a long erasure may not end
-in it, so it can be had anew.
+"""The identity token of whoever uses a command: gcloud's, one that stands in a file, or the laptop's. One lasts an
+hour, long work may not end in it, so it can be had anew.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 WITHIN_S = 60.0
 
@@ -86,3 +87,21 @@ class FromFile:
         if not token or not token.isprintable() or not token.isascii():
             raise CannotAsk(f"{self.path} holds no identity token; nothing was asked")
         return token
+
+
+@dataclass(slots=True)
+class OnLaptop:
+    """Of anybody, for a stack on this machine, where nobody checks a token; for any other address there is none."""
+
+    address: str
+    email: str
+
+    def token(self) -> str:
+        from layers.calling import laptop_token
+
+        if urlsplit(self.address).hostname not in ("127.0.0.1", "localhost", "::1"):
+            raise CannotAsk(f"{self.address} is not on this machine, so it would refuse; log in with gcloud instead")
+        return laptop_token(self.email, self.address)
+
+    def renewed(self) -> bool:
+        return False
