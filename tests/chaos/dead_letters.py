@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import grpc
-import httpx
 from google.pubsub_v1.types import pubsub
 
 from layers.shell.push import encode_push
 from tests.chaos.site import Site
+from tests.loopback import HTTP
 
 SUBSCRIPTIONS = {
     "cooling--shopper-events": "cooling",
@@ -43,7 +43,7 @@ def _of(site: Site, channel: Any, name: str, function: str) -> int:
     for each in _PullResponse.FromString(pulled).received_messages:
         message = each.message
         body = encode_push(message.data, dict(message.attributes), message.message_id, datetime.now(UTC), name)
-        taken = httpx.post(f"{site.stack.address(function)}/", content=body, timeout=60).is_success
+        taken = HTTP.post(f"{site.stack.address(function)}/", content=body, timeout=60).is_success
         if taken:
             _call(channel, "Acknowledge", _AcknowledgeRequest(subscription=dead, ack_ids=[each.ack_id]))
         else:

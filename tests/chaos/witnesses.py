@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import grpc
-import httpx
 import msgspec
 from google.cloud.bigtable_v2.types import bigtable, data
 from google.protobuf import empty_pb2
@@ -25,6 +24,7 @@ from google.pubsub_v1.types import pubsub
 from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.facts import FACTS
+from tests.loopback import HTTP
 
 T = TypeVar("T")
 _UNBOUNDED = [("grpc.max_receive_message_length", -1)]
@@ -178,7 +178,7 @@ class Analyst:
         self._dataset = f"{self._project}.{dataset}"
 
     def _query(self, sql: str) -> list[list[Any]]:
-        asked = httpx.post(
+        asked = HTTP.post(
             f"{self._url}/queries", json={"query": sql, "useLegacySql": False, "maxResults": 200_000}, timeout=120
         )
         asked.raise_for_status()

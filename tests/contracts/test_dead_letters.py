@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 
@@ -25,6 +24,7 @@ from layers.stores.pubsub.fake import FakeDeadLetters
 from layers.stores.pubsub.port import DeadLetters, Held, Message, Unavailable
 from layers.stores.topics import DEAD_LETTER_DAYS, DEAD_LETTER_LEASE_S
 from layers.stores.turn import NoTurn, Turn
+from tests.loopback import HTTP
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 GONE, STAYS = "01" + "a" * 32, "01" + "b" * 32
@@ -84,13 +84,13 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     emulator, mark = request.getfixturevalue("pubsub_emulator"), uuid.uuid4().hex[:8]
     names = [f"cooling-{mark}--dead", f"decisioning-{mark}--dead"]
     for name in names:
-        httpx.put(f"http://{emulator}/v1/projects/contract/topics/{name}", json={}).raise_for_status()
+        HTTP.put(f"http://{emulator}/v1/projects/contract/topics/{name}", json={}).raise_for_status()
         body = {"topic": f"projects/contract/topics/{name}", "ackDeadlineSeconds": DEAD_LETTER_LEASE_S}
-        httpx.put(f"http://{emulator}/v1/projects/contract/subscriptions/{name}", json=body).raise_for_status()
+        HTTP.put(f"http://{emulator}/v1/projects/contract/subscriptions/{name}", json=body).raise_for_status()
     topics = {f"projects/contract/subscriptions/{name}": f"projects/contract/topics/{name}" for name in names}
     yield World(_Later(emulator, topics))
     for name in names:
-        httpx.delete(f"http://{emulator}/v1/projects/contract/subscriptions/{name}").raise_for_status()
+        HTTP.delete(f"http://{emulator}/v1/projects/contract/subscriptions/{name}").raise_for_status()
 
 
 class _Later:
@@ -337,13 +337,13 @@ async def test_the_patient_way_of_the_cloud_ends_with_nothing_too(
     monkeypatch.setattr(real, "WAIT_S", 0.2)
     name = f"patient-{uuid.uuid4().hex[:8]}"
     full, topic = f"projects/contract/subscriptions/{name}", f"projects/contract/topics/{name}"
-    httpx.put(f"http://{pubsub_emulator}/v1/{topic}", json={}).raise_for_status()
-    httpx.put(f"http://{pubsub_emulator}/v1/{full}", json={"topic": topic}).raise_for_status()
+    HTTP.put(f"http://{pubsub_emulator}/v1/{topic}", json={}).raise_for_status()
+    HTTP.put(f"http://{pubsub_emulator}/v1/{full}", json={"topic": topic}).raise_for_status()
     dead = PubsubDeadLetters(open_channel("", pubsub_emulator), {full: topic})
     assert not await dead.take(name)
     await dead.put_back(name, [message(b"x")])
     assert len([*await dead.take(name), *await dead.take(name)]) == 1
-    httpx.delete(f"http://{pubsub_emulator}/v1/{full}").raise_for_status()
+    HTTP.delete(f"http://{pubsub_emulator}/v1/{full}").raise_for_status()
 
 
 @pytest.mark.parametrize("call", ["put_back", "forget", "release"])

@@ -32,6 +32,7 @@ from layers.retailers import Registry, Retailer
 from layers.stores.bigtable.events import BigtableHotEvents
 from layers.stores.bigtable.shoppers import BigtableShopperRows
 from layers.tree.parameters import PredictedProduct, ShopperParameters
+from tests.loopback import HTTP
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 90.0
@@ -84,7 +85,7 @@ class Shop:
         """One request of a tracker. Raises httpx.TransportError where nobody answers."""
         body = {"shopper": customer, "session": session, "channel": "web", "events": list(events)}
         url = f"{self.stack.address('ingest')}/v1/events?key={self.retailer.write_key}"
-        return httpx.post(url, content=msgspec.json.encode(body), headers={"content-type": "text/plain"}, timeout=20)
+        return HTTP.post(url, content=msgspec.json.encode(body), headers={"content-type": "text/plain"}, timeout=20)
 
     def must_post(self, customer: str, events: Sequence[dict[str, Any]], session: str = "s1") -> None:
         answer = self.post(customer, events, session)
@@ -96,7 +97,7 @@ class Shop:
 
     def shown(self, customer: str, after: str) -> dict[str, Any]:
         url = f"{self.stack.address('experiences')}/v1/experiences?key={self.retailer.read_key}&after={after}"
-        answer = httpx.get(url, headers={"gondola-shopper": self.token(customer)}, timeout=20)
+        answer = HTTP.get(url, headers={"gondola-shopper": self.token(customer)}, timeout=20)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from emulators.stack import Stack
 from emulators.tokens import handed_on_token
 from layers.stores.bigtable.shoppers import BigtableShopperRows
 from tests.local.shop_visit import PARAMETERS, Shop, eventually, scored
+from tests.loopback import HTTP
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -48,7 +48,7 @@ def pause(stack: Stack) -> Callable[[], None]:
 def page(shop: Shop, customer: str) -> dict[str, Any]:
     """As a page that counts no event of its own: the row alone is looked at."""
     url = f"{shop.stack.address('experiences')}/v1/experiences?key={shop.retailer.read_key}"
-    answer = httpx.get(url, headers={"gondola-shopper": shop.token(customer)}, timeout=20)
+    answer = HTTP.get(url, headers={"gondola-shopper": shop.token(customer)}, timeout=20)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
@@ -107,9 +107,7 @@ def object_to_profiling(shop: Shop, customer: str, reference: str) -> dict[str, 
     address = shop.stack.address("consent_erasure")
     token = handed_on_token(shop.retailer.compliance[0], address, datetime.now(UTC))
     asked = {"retailer": "demo", "reference": reference, "customer": customer}
-    answer = httpx.post(
-        f"{address}/v1/objections", json=asked, headers={"authorization": f"Bearer {token}"}, timeout=60
-    )
+    answer = HTTP.post(f"{address}/v1/objections", json=asked, headers={"authorization": f"Bearer {token}"}, timeout=60)
     assert answer.status_code == 202, answer.text
     return dict(answer.json())
 

@@ -22,6 +22,7 @@ from emulators.tokens import handed_on_token
 from functions.rewards.rules import audited
 from layers.stores.collections import COLLECTIONS
 from tests.local.shop_visit import ROOT, Shop, eventually
+from tests.loopback import HTTP
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
@@ -51,7 +52,7 @@ class Officer:
         url = self.shop.stack.address(function)
         token = handed_on_token(self.shop.retailer.compliance[0], url, datetime.now(UTC))
         headers = {"authorization": f"Bearer {token}"}
-        return httpx.request(method, url + path, json=body, headers=headers, timeout=120)
+        return HTTP.request(method, url + path, json=body, headers=headers, timeout=120)
 
     def commands(self, command: str, *more: str) -> str:
         """What `python -m functions.rewards` says."""
@@ -97,7 +98,7 @@ def test_a_game_from_its_announcement_to_an_erased_winner(
 
     def told(customer: str, number: int) -> list[dict[str, Any]]:
         url = f"{stack.address('claims')}/v1/tickets?key={shop.retailer.read_key}&order={mark}-order-{number}"
-        answer = httpx.get(url, headers={"gondola-shopper": shop.token(customer)}, timeout=20)
+        answer = HTTP.get(url, headers={"gondola-shopper": shop.token(customer)}, timeout=20)
         assert answer.status_code == 200, answer.text
         return [each for each in answer.json()["tickets"] if each["game"] == game]
 
@@ -110,9 +111,9 @@ def test_a_game_from_its_announcement_to_an_erased_winner(
     assert over["outcome"] == "over" and told(f"{mark}-second", 1) == []
 
     page = stack.address("claims") + won["claim"]
-    assert "50,00" in httpx.get(page, headers={"accept-language": "fr"}, timeout=20).text
+    assert "50,00" in HTTP.get(page, headers={"accept-language": "fr"}, timeout=20).text
     form = {"token": won["claim"].partition("token=")[2], "email": email}
-    taken = [httpx.post(f"{stack.address('claims')}/claim", data=form, timeout=20).status_code for _ in range(2)]
+    taken = [HTTP.post(f"{stack.address('claims')}/claim", data=form, timeout=20).status_code for _ in range(2)]
     assert taken == [200, 410]
     lists = [
         officer.asks("rewards", "POST", "/v1/refunds", {"retailer": "demo", "reference": f"{mark}-{number}"}).content
@@ -147,7 +148,7 @@ def test_a_game_from_its_announcement_to_an_erased_winner(
     assert numbers["firestore:players"] == numbers["firestore:contacts"] == (1, 1, 0)
     left = contacts(shop)
     assert email not in left and f"{mark}-order-1" not in left and f"{mark}-order-2" in left
-    assert httpx.get(page, timeout=20).status_code == 404
+    assert HTTP.get(page, timeout=20).status_code == 404
     for name in ("claims", "rewards", "tickets"):
         # A game's name is no secret; whose order it was, and where the winner is reached, is.
         said = stack.log(name)

@@ -31,6 +31,7 @@ from tests.local.witness import (
     put_document,
     written,
 )
+from tests.loopback import HTTP
 from tests.privacy.search import Piece
 
 
@@ -77,28 +78,28 @@ def talked(shop: Shop, prefix: str, customer: str, email: str, phone: str) -> li
     door, page = shop.stack.address("ingest"), shop.stack.address("experiences")
     officer = shop.stack.address("consent_erasure")
     key, write_key = shop.retailer.read_key, shop.retailer.write_key
-    answers.append(httpx.post(f"{door}/v1/events?key={phone}", content=email, timeout=20))
-    answers.append(httpx.get(f"{page}/v1/experiences?key={email}", headers={"gondola-shopper": customer}, timeout=20))
-    answers.append(httpx.get(f"{page}/v1/experiences?key={key}", headers={"gondola-shopper": email}, timeout=20))
-    answers.append(httpx.get(f"{page}/v1/experiences?key={key}", headers={"gondola-shopper": customer}, timeout=20))
+    answers.append(HTTP.post(f"{door}/v1/events?key={phone}", content=email, timeout=20))
+    answers.append(HTTP.get(f"{page}/v1/experiences?key={email}", headers={"gondola-shopper": customer}, timeout=20))
+    answers.append(HTTP.get(f"{page}/v1/experiences?key={key}", headers={"gondola-shopper": email}, timeout=20))
+    answers.append(HTTP.get(f"{page}/v1/experiences?key={key}", headers={"gondola-shopper": customer}, timeout=20))
     unproved = shop.token(customer)[:-4]
-    answers.append(httpx.get(f"{page}/v1/experiences?key={key}", headers={"gondola-shopper": unproved}, timeout=20))
+    answers.append(HTTP.get(f"{page}/v1/experiences?key={key}", headers={"gondola-shopper": unproved}, timeout=20))
     # A tracker's library may put anything into these, and Google's tools take them for a trace's name.
     traced = {"traceparent": f"00-{email}-01", "x-cloud-trace-context": f"{email}/1;o=1", "baggage": f"user={phone}"}
     body = {"shopper": customer, "session": "s1", "channel": "web", "events": [{**events[0], "id": f"{prefix}traced"}]}
-    answers.append(httpx.post(f"{door}/v1/events?key={write_key}", json=body, headers=traced, timeout=20))
+    answers.append(HTTP.post(f"{door}/v1/events?key={write_key}", json=body, headers=traced, timeout=20))
     shopper = {"gondola-shopper": shop.token(customer), **traced}
-    answers.append(httpx.get(f"{page}/v1/experiences?key={key}", headers=shopper, timeout=20))
+    answers.append(HTTP.get(f"{page}/v1/experiences?key={key}", headers=shopper, timeout=20))
     for path in ("/v1/erasures", "/v1/access", "/v1/objections"):
         for sent in ({"customers": [customer, email], phone: 1}, {"retailer": email}, [customer]):
-            answers.append(httpx.post(f"{officer}{path}", json=sent, timeout=20))
+            answers.append(HTTP.post(f"{officer}{path}", json=sent, timeout=20))
     for function in ("cooling", "decisioning"):
         subscription = f"projects/p/subscriptions/{function}--shopper-events"
         for data in (email.encode(), json.dumps({"shopper": customer, "event": phone}).encode()):
             pushed = encode_push(data, {"retailer": "demo"}, prefix, datetime.now(UTC), subscription)
-            answers.append(httpx.post(shop.stack.address(function), content=pushed, timeout=20))
+            answers.append(HTTP.post(shop.stack.address(function), content=pushed, timeout=20))
         nobodys = encode_push(b"{}", {"retailer": email}, f"{prefix}n", datetime.now(UTC), subscription)
-        answers.append(httpx.post(shop.stack.address(function), content=nobodys, timeout=20))
+        answers.append(HTTP.post(shop.stack.address(function), content=nobodys, timeout=20))
     for function in ("retention_purge", "reconciliation", "scoring_watch", "draws"):
         shop.stack.fire(function)
     scored(shop)

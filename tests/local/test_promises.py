@@ -11,7 +11,6 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 
 from emulators.appliers.scheduler import NoAnswer
@@ -22,6 +21,7 @@ from layers.stores.collections import LIVE_TREES, TREES
 from layers.tree.journey import Standing, advance
 from layers.tree.reading import read_yaml
 from tests.local.shop_visit import PARAMETERS, ROOT, Shop, comparable, eventually, visit
+from tests.loopback import HTTP
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -104,7 +104,7 @@ def test_everything_twice_and_shuffled_changes_no_cold_count_and_no_decision(sho
             for function in ("cooling", "decisioning"):
                 subscription = f"projects/p/subscriptions/{function}--shopper-events"
                 body = encode_push(data, {"retailer": "demo"}, f"{prefix}{round_}", datetime.now(UTC), subscription)
-                answer = httpx.post(f"{shop.stack.address(function)}/", content=body, timeout=30)
+                answer = HTTP.post(f"{shop.stack.address(function)}/", content=body, timeout=30)
                 assert answer.status_code in (200, 204), answer.text
     after = {table: shop.cold.count(table, where) for table in tables}, comparable(shop.decided(prefix))
     assert after == before
@@ -185,11 +185,11 @@ def test_nothing_personal_is_in_any_log(shop: Shop, prefix: str) -> None:
     shop.post(address, events)
     wait_until_cold(shop, prefix, {event["id"] for event in events})
     url = f"{shop.stack.address('experiences')}/v1/experiences?key={shop.retailer.read_key}"
-    httpx.get(url, headers={"gondola-shopper": address}, timeout=20)
+    HTTP.get(url, headers={"gondola-shopper": address}, timeout=20)
     for function in ("cooling", "decisioning"):
         subscription = f"projects/p/subscriptions/{function}--shopper-events"
         corrupt = encode_push(address.encode(), {"retailer": "demo"}, prefix, datetime.now(UTC), subscription)
-        assert httpx.post(shop.stack.address(function), content=corrupt, timeout=20).status_code in (200, 204)
+        assert HTTP.post(shop.stack.address(function), content=corrupt, timeout=20).status_code in (200, 204)
     secrets = [customer, address, shop.pseudonym(customer), shop.stack.secret("pseudonym-key", "demo")]
     for function in shop.stack.functions:
         log = shop.stack.log(function)
@@ -201,8 +201,8 @@ def test_the_published_tree_is_immutable_and_live(shop: Shop) -> None:
     shop.publish_tree()
     host = shop.stack.hosts["FIRESTORE_EMULATOR_HOST"]
     base = f"http://{host}/v1/projects/{shop.values['GONDOLA_PROJECT']}/databases/(default)/documents"
-    live = httpx.get(f"{base}/{LIVE_TREES.name}/demo").json()["fields"]
+    live = HTTP.get(f"{base}/{LIVE_TREES.name}/demo").json()["fields"]
     [aired] = live["aired"]["arrayValue"]["values"]
     version = aired["mapValue"]["fields"]["version"]["stringValue"]
-    trees: Any = httpx.get(f"{base}/{TREES.name}").json()["documents"]
+    trees: Any = HTTP.get(f"{base}/{TREES.name}").json()["documents"]
     assert [tree["fields"]["version"]["stringValue"] for tree in trees] == [version]

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 
@@ -23,6 +22,7 @@ from layers.stores.bigtable.events import BigtableHotEvents
 from layers.stores.bigtable.port import Arrival, HotEvent
 from layers.stores.collections import RECONCILIATIONS
 from tests.local.shop_visit import Shop, eventually, visit
+from tests.loopback import HTTP
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -51,7 +51,7 @@ def _forget(shop: Shop, id: str) -> None:
     """Of an hour that was compared before, by whoever fired the job on this stack: it is compared as if it were new."""
     host, project = shop.stack.hosts["FIRESTORE_EMULATOR_HOST"], shop.values[settings.PROJECT]
     documents = f"http://{host}/v1/projects/{project}/databases/(default)/documents"
-    httpx.delete(f"{documents}/{RECONCILIATIONS.name}/{id}", timeout=20).raise_for_status()
+    HTTP.delete(f"{documents}/{RECONCILIATIONS.name}/{id}", timeout=20).raise_for_status()
 
 
 def test_what_was_stored_and_not_dispatched_is_found_cooled_and_left_alone(stack: Stack) -> None:
@@ -80,7 +80,7 @@ def test_what_was_stored_and_not_dispatched_is_found_cooled_and_left_alone(stack
         lines = [line for line in json.loads(body)["hours"] if line["hour"] == named and line["retailer"] == "demo"]
         return [[line[name] for name in ("stored", "cooled", "missing", "dispatched", "status")] for line in lines]
 
-    dry = httpx.post(f"{stack.address('reconciliation')}/?dry_run=true", timeout=60)
+    dry = HTTP.post(f"{stack.address('reconciliation')}/?dry_run=true", timeout=60)
     assert hour(dry.text) == [[30, 20, 10, 10, "dispatched"]]
     assert len(shop.cooled(prefix)) == len(whole), "a dry run dispatches nothing"
 

@@ -18,6 +18,7 @@ from emulators import cli, welcome
 from emulators.appliers.scheduler import NoAnswer, UnknownJob
 from emulators.stack import NotUp, Stack
 from emulators.wiring import UnknownFunction
+from tests.loopback import HTTP
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -157,9 +158,9 @@ def test_two_stacks_run_side_by_side_one_of_them_with_one_function_only(stack: S
     with Stack.up(tmp_path, graph=stack.folder / "graph.json", only=["ingest"]) as other:
         assert other.processes().keys() == {"ingest", *stack.processes().keys() - set(stack.functions)}
         with pytest.raises(httpx.ConnectError):
-            httpx.get(other.address("cooling"))
+            HTTP.get(other.address("cooling"))
         project = other.environment("ingest")["GONDOLA_PROJECT"]
-        listed = httpx.get(f"http://{other.hosts['PUBSUB_EMULATOR_HOST']}/v1/projects/{project}/subscriptions")
+        listed = HTTP.get(f"http://{other.hosts['PUBSUB_EMULATOR_HOST']}/v1/projects/{project}/subscriptions")
         pushed = [each["name"] for each in listed.json()["subscriptions"] if each.get("pushConfig")]
         assert not pushed, "a message that nobody takes would be pushed for ever"
         same = other.processes()

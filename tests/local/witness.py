@@ -17,6 +17,7 @@ import httpx
 from infra.declared import find
 from layers.stores.collections import COLLECTIONS
 from tests.local.shop_visit import ROOT, Shop
+from tests.loopback import HTTP
 from tests.privacy.search import Piece, unwrapped
 
 LINES = "lines of"
@@ -52,7 +53,7 @@ class Ears:
     def __init__(self, shop: Shop, mark: str) -> None:
         self._root = f"http://{shop.stack.hosts['PUBSUB_EMULATOR_HOST']}/v1/projects/{shop.values['GONDOLA_PROJECT']}"
         self._mark = mark
-        listed = httpx.get(f"{self._root}/topics", timeout=20).json()["topics"]
+        listed = HTTP.get(f"{self._root}/topics", timeout=20).json()["topics"]
         topics = [each["name"].rpartition("/")[2] for each in listed]
         self.dead = [name for name in topics if name.endswith("--dead")]
         self._topics = [name for name in topics if name not in self.dead]
@@ -60,17 +61,17 @@ class Ears:
     def __enter__(self) -> Ears:
         for name in self._topics:
             body = {"topic": f"{self._root.partition('/v1/')[2]}/topics/{name}"}
-            httpx.put(f"{self._root}/subscriptions/{self._mark}{name}", json=body, timeout=20).raise_for_status()
+            HTTP.put(f"{self._root}/subscriptions/{self._mark}{name}", json=body, timeout=20).raise_for_status()
         return self
 
     def __exit__(self, *_: object) -> None:
         for name in self._topics:
-            httpx.delete(f"{self._root}/subscriptions/{self._mark}{name}", timeout=20)
+            HTTP.delete(f"{self._root}/subscriptions/{self._mark}{name}", timeout=20)
 
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> None:
         message = {"data": base64.b64encode(data).decode(), "attributes": dict(attributes)}
         url = f"{self._root}/topics/{topic}:publish"
-        httpx.post(url, json={"messages": [message]}, timeout=20).raise_for_status()
+        HTTP.post(url, json={"messages": [message]}, timeout=20).raise_for_status()
 
     def pieces(self) -> Iterator[Piece]:
         for name in self._topics:
@@ -83,7 +84,7 @@ class Ears:
         held: list[str] = []
         while True:
             asked = {"maxMessages": 1000, "returnImmediately": True}
-            received = httpx.post(f"{url}:pull", json=asked, timeout=20).json().get("receivedMessages", ())
+            received = HTTP.post(f"{url}:pull", json=asked, timeout=20).json().get("receivedMessages", ())
             if not received:
                 break
             held += [each["ackId"] for each in received]
@@ -94,14 +95,14 @@ class Ears:
                 yield Piece(f"{LINES} {name}", base64.b64decode(message.get("data", "")))
         if held:
             again = {"ackIds": held, "ackDeadlineSeconds": 0}
-            httpx.post(f"{url}:modifyAckDeadline", json=again, timeout=20).raise_for_status()
+            HTTP.post(f"{url}:modifyAckDeadline", json=again, timeout=20).raise_for_status()
 
 
 def documents(shop: Shop, collection: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     token = ""
     while True:
-        page = httpx.get(f"{_base(shop)}/{collection}?pageSize=300&pageToken={token}", timeout=20).json()
+        page = HTTP.get(f"{_base(shop)}/{collection}?pageSize=300&pageToken={token}", timeout=20).json()
         found += page.get("documents", [])
         token = page.get("nextPageToken", "")
         if not token:
@@ -110,11 +111,11 @@ def documents(shop: Shop, collection: str) -> list[dict[str, Any]]:
 
 def put_document(shop: Shop, collection: str, id: str, field: str, value: str) -> None:
     body = {"fields": {field: {"stringValue": value}}}
-    httpx.patch(f"{_base(shop)}/{collection}/{id}", json=body, timeout=20).raise_for_status()
+    HTTP.patch(f"{_base(shop)}/{collection}/{id}", json=body, timeout=20).raise_for_status()
 
 
 def delete_document(shop: Shop, collection: str, id: str) -> None:
-    httpx.delete(f"{_base(shop)}/{collection}/{id}", timeout=20).raise_for_status()
+    HTTP.delete(f"{_base(shop)}/{collection}/{id}", timeout=20).raise_for_status()
 
 
 def _base(shop: Shop) -> str:

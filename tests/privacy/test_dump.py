@@ -7,9 +7,9 @@ import uuid
 from pathlib import Path
 
 import boto3
-import httpx
 import pytest
 
+from tests.loopback import HTTP
 from tests.privacy.dump import Dump
 
 pytestmark = [pytest.mark.emulators, pytest.mark.timeout(180)]
@@ -55,9 +55,9 @@ def test_firestore_documents_below_documents(firestore_emulator: str, tmp_path: 
     root = f"http://{firestore_emulator}/v1/{DATABASE}/documents"
     for number in range(301):
         content = {"fields": {"n": {"stringValue": f"{mark}-{number}"}}}
-        httpx.post(f"{root}/{mark}", params={"documentId": f"d:{number}"}, json=content).raise_for_status()
+        HTTP.post(f"{root}/{mark}", params={"documentId": f"d:{number}"}, json=content).raise_for_status()
     below = {"fields": {"n": {"stringValue": f"{mark}-below"}}}
-    httpx.post(f"{root}/{mark}/nobody/inner", params={"documentId": "d"}, json=below).raise_for_status()
+    HTTP.post(f"{root}/{mark}/nobody/inner", params={"documentId": "d"}, json=below).raise_for_status()
     pieces = b"\n".join(p.data for p in dump({"FIRESTORE_EMULATOR_HOST": firestore_emulator}, tmp_path).firestore())
     for text in (f"{mark}-0", f"{mark}-300", f"{mark}-below"):
         assert text.encode() in pieces
@@ -65,33 +65,33 @@ def test_firestore_documents_below_documents(firestore_emulator: str, tmp_path: 
 
 def test_pubsub_dead_letters_and_what_a_push_has_not_taken(pubsub_emulator: str, tmp_path: Path, mark: str) -> None:
     root = f"http://{pubsub_emulator}/v1/projects/{PROJECT}"
-    httpx.put(f"{root}/topics/{mark}", json={}).raise_for_status()
+    HTTP.put(f"{root}/topics/{mark}", json={}).raise_for_status()
     endpoint = "http://127.0.0.1:9/nobody"
     for name, push in (("pushed", {"pushEndpoint": endpoint}), ("pulled", {})):
         body = {"topic": f"projects/{PROJECT}/topics/{mark}", "pushConfig": push}
-        httpx.put(f"{root}/subscriptions/{mark}-{name}", json=body).raise_for_status()
+        HTTP.put(f"{root}/subscriptions/{mark}-{name}", json=body).raise_for_status()
     data = base64.b64encode(f"one\n{mark}".encode()).decode()
-    httpx.post(f"{root}/topics/{mark}:publish", json={"messages": [{"data": data, "attributes": {"a": mark}}]})
+    HTTP.post(f"{root}/topics/{mark}:publish", json={"messages": [{"data": data, "attributes": {"a": mark}}]})
     for _ in range(2):
         pieces = [p for p in dump({"PUBSUB_EMULATOR_HOST": pubsub_emulator}, tmp_path).pubsub() if mark in p.place]
         pulled = [p for p in pieces if p.place.endswith("pulled")]
         assert sorted(p.data.partition(b"\n")[2] for p in pulled) == [mark.encode(), b"one"], "given back each time"
-    kept = httpx.get(f"{root}/subscriptions/{mark}-pushed").json()
+    kept = HTTP.get(f"{root}/subscriptions/{mark}-pushed").json()
     assert kept["pushConfig"]["pushEndpoint"] == endpoint
     for name in ("pushed", "pulled"):
-        httpx.delete(f"{root}/subscriptions/{mark}-{name}")
+        HTTP.delete(f"{root}/subscriptions/{mark}-{name}")
 
 
 def test_bigquery_rows_and_jobs(bigquery_emulator: tuple[str, str], tmp_path: Path, mark: str) -> None:
     root = f"http://{bigquery_emulator[0]}/bigquery/v2/projects/{PROJECT}"
     reference = {"projectId": PROJECT, "datasetId": mark}
-    httpx.post(f"{root}/datasets", json={"datasetReference": reference}).raise_for_status()
+    HTTP.post(f"{root}/datasets", json={"datasetReference": reference}).raise_for_status()
     fields = {"fields": [{"name": "n", "type": "STRING"}]}
     table = {"tableReference": {**reference, "tableId": "t"}, "schema": fields}
-    httpx.post(f"{root}/datasets/{mark}/tables", json=table).raise_for_status()
+    HTTP.post(f"{root}/datasets/{mark}/tables", json=table).raise_for_status()
     numbers = "SELECT CAST(n AS STRING) AS n FROM UNNEST(GENERATE_ARRAY(1, 25000)) AS n"
     sql = f"INSERT INTO `{PROJECT}.{mark}.t` (n) SELECT CONCAT('{mark}-', n) FROM ({numbers}) AS numbers"
-    httpx.post(f"{root}/queries", json={"query": sql, "useLegacySql": False}, timeout=60).raise_for_status()
+    HTTP.post(f"{root}/queries", json={"query": sql, "useLegacySql": False}, timeout=60).raise_for_status()
     pieces = list(dump({"BIGQUERY_EMULATOR_HOST": bigquery_emulator[0]}, tmp_path).bigquery())
     rows = [p.data for p in pieces if p.place == "bigquery:t" and mark.encode() in p.data]
     assert len(rows) == 25_000
