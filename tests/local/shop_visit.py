@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,20 +59,20 @@ class Shop:
 
     stack: Stack
 
-    @property
+    @cached_property
     def values(self) -> Settings:
         watch = self.stack.environment("scoring_watch")
         return Settings({**watch, **self.stack.environment("consent_erasure"), **self.stack.hosts})
 
-    @property
+    @cached_property
     def retailer(self) -> Retailer:
         return Registry.of_environment(self.values.values, settings.RETAILER_PREFIX).by_id["demo"]
 
-    @property
+    @cached_property
     def cold(self) -> Cold:
         return Cold(self.values, self.retailer)
 
-    @property
+    @cached_property
     def pseudonym(self) -> Pseudonymiser:
         return Pseudonymiser(self.stack.secret("pseudonym-key", "demo"))
 
