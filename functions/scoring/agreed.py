@@ -96,12 +96,19 @@ def priced(room: Room, retailer: Retailer, run: datetime, found: Agreed, plan: P
     setting = _setting(room, retailer, run, found)
     if not found.campaigns:
         return Priced(setting)
+    for campaign in setting.audiences.unreadable:
+        log(
+            "ERROR",
+            "a campaign's audience cannot be read, so it reaches nobody",
+            retailer=retailer.id,
+            campaign=campaign,
+        )
     of = shards.count(plan.shoppers, SAMPLE)
     # Another range each night, so that no shopper's week decides for all for ever.
     range_ = Shard(int(uniform("sample", retailer.id, name_of(run)) * of), of)
     views: list[ShopperView] = []
     for page in pages(room, retailer, run, range_, plan, setting.prices.keys()):
-        views += [one.view for one in page.shoppers]
+        views += [one.reached(setting) for one in page.shoppers]
     if not views:
         return Priced(setting)
     try:

@@ -6,6 +6,7 @@ Does not own what an offer is worth (`layers.offers`), nor who is in which group
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace as replace_view
 
 from msgspec.structs import replace
 
@@ -28,6 +29,10 @@ class Foreseen:
     def shopper(self) -> str:
         return self.view.shopper
 
+    def reached(self, setting: Setting) -> ShopperView:
+        """The view, with the campaigns that are for this shopper."""
+        return replace_view(self.view, reached=setting.audiences.reaching(self.parameters))
+
 
 def with_offers(foreseen: Foreseen, setting: Setting) -> ShopperParameters:
     """The control group holds offers too: what it would have been shown is what it is compared by. It is shown none.
@@ -39,7 +44,7 @@ def with_offers(foreseen: Foreseen, setting: Setting) -> ShopperParameters:
     control = in_control(setting.retailer_id, shopper, share)
     return replace(
         foreseen.parameters,
-        offers=offers_of(foreseen.view, setting),
+        offers=offers_of(foreseen.reached(setting), setting),
         control=control,
         group_propensity=group_propensity(control, share),
     )

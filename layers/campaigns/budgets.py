@@ -7,7 +7,7 @@ what the shopper saves, VAT included, since that is what a price on the shelf an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from hashlib import sha256
@@ -23,6 +23,9 @@ EACH = "each"
 
 NOWHERE = "-"
 """Of who is in no store that the page named; no store has this id."""
+
+_NAMED = "in"
+"""In the name of a shared budget of one store."""
 
 _PER_SHARD = {"cents": 50_000, "count": 100}
 _MOST_SHARDS = 8
@@ -62,6 +65,20 @@ def paid_from(campaign: Campaign, rules: HouseRules, at: datetime, store: str = 
     return tuple(_paid_from(campaign, rules, at, store or NOWHERE))
 
 
+def in_stores(paid: PaidFrom, opened: Iterable[str]) -> list[str]:
+    """Of a local budget of nowhere, the names of the same in each store, among those opened; sorted."""
+    before, _, unit = paid.budget.rpartition(f".{NOWHERE}.")
+    return sorted(name for name in opened if name.startswith(f"{before}.") and name.endswith(f".{unit}"))
+
+
+def of_named_stores(campaign: Campaign, rules: HouseRules, at: datetime) -> list[PaidFrom]:
+    """The shared budgets of single stores, which an offer needs in that store only."""
+    found = []
+    for store in sorted({shared.store for shared in rules.shared} - {"", EACH}):
+        found += [paid for paid in _paid_from(campaign, rules, at, store) if f".{_NAMED}.{store}." in paid.budget]
+    return found
+
+
 def _paid_from(campaign: Campaign, rules: HouseRules, at: datetime, store: str) -> Iterator[PaidFrom]:
     for budget in (campaign.budget, *campaign.within):
         first, after = campaign.period_days(at, budget.per)
@@ -80,7 +97,7 @@ def _paid_from(campaign: Campaign, rules: HouseRules, at: datetime, store: str) 
             first, after = campaign.period_days(at, shared.per)
             name = f"shared-{_named(shared.brand) if shared.brand else 'all'}.{shared.per}.{first}"
             if shared.store:
-                name = f"{name}.{'each' if shared.store == EACH else 'store'}.{store}"
+                name = f"{name}.{EACH if shared.store == EACH else _NAMED}.{store}"
             until = midnight(campaign.timezone, after)
             yield from _units(name, shared.money, shared.count, shared.per, until, bool(shared.store))
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from layers.campaigns.conditions import compiled, holds
 from layers.campaigns.model import Campaign
 from layers.campaigns.terms import EVERYBODY, Audience, Predicted
-from layers.tree.expressions import Expression
+from layers.tree.expressions import Expression, InvalidExpression
 from layers.tree.parameters import ShopperParameters
 from layers.tree.variables import shopper_values
 
@@ -22,11 +22,13 @@ NEW_UNTIL = 1
 class Audiences:
     """Of a run's campaigns, read once for all shoppers.
 
-    Raises:
-        InvalidExpression: a condition that was taken when it was published can no longer be read.
+    Attributes:
+        unreadable: campaigns of which a condition was taken when it was published, and cannot be read by this code;
+            they reach nobody.
     """
 
     def __init__(self, campaigns: Iterable[Campaign]) -> None:
+        self.unreadable: tuple[str, ...] = ()
         self._everybody: set[str] = set()
         self._some: list[tuple[str, Audience, list[Expression]]] = []
         for campaign in campaigns:
@@ -34,7 +36,12 @@ class Audiences:
             if audience == EVERYBODY:
                 self._everybody.add(campaign.campaign)
             else:
-                self._some.append((campaign.campaign, audience, [compiled(each) for each in audience.conditions]))
+                try:
+                    conditions = [compiled(each) for each in audience.conditions]
+                except InvalidExpression:
+                    self.unreadable = (*self.unreadable, campaign.campaign)
+                    continue
+                self._some.append((campaign.campaign, audience, conditions))
 
     def reaching(self, parameters: ShopperParameters) -> frozenset[str]:
         """The campaigns that are for this shopper.

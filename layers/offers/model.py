@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from layers.campaigns.model import Campaign, HouseRules
+from layers.offers.audience import Audiences
 from layers.offers.baskets import Baskets
 from layers.offers.elasticity import Elasticities
 
@@ -82,6 +83,10 @@ class Setting:
     prices: Mapping[str, float] = field(default_factory=dict)
     elasticities: Elasticities = field(default_factory=Elasticities)
     budget_prices: BudgetPrices = field(default_factory=BudgetPrices)
+
+    @cached_property
+    def audiences(self) -> Audiences:
+        return Audiences(self.campaigns)
 
     @cached_property
     def by_product(self) -> dict[str, tuple[Campaign, ...]]:

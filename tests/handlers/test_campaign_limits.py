@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from functions.decisioning.handler import answer
 from layers.campaigns.model import Budget, Campaign, HouseRules
 from layers.campaigns.published import publish_campaign, publish_rules
+from layers.campaigns.reporting import report
 from layers.campaigns.terms import Cap, Shared
 from layers.promises.model import HELD_FOR, PROMISES_UNREADABLE, Fate, Promise, Promises, document, promises_id
 from layers.stores.collections import PROMISES, WITHHELD
@@ -172,7 +173,7 @@ async def test_an_offer_holds_in_its_stores_until_its_last_day_and_by_consent(sh
 
 async def test_a_store_that_has_no_money_left_costs_the_others_nothing(shop: Shop) -> None:
     """One in each store a day, and three in all of the brand's: each budget is reserved from, or none."""
-    rules = HouseRules(country="FR", shared=(Shared(store="each", count=2, per="day"),))
+    rules = HouseRules(country="FR", shared=(Shared(store="each", count=2, per="day"), Shared(store="nantes", count=7)))
     await launched(shop, rules, within=(Budget(count=1, per="day", of="store"),))
     assert await shop.visits(1, store="lille")
     assert not await shop.visits(1, OTHER, store="lille")
@@ -183,6 +184,15 @@ async def test_a_store_that_has_no_money_left_costs_the_others_nothing(shop: Sho
         assert await shop.balance(f"favourites.day.2026-11-20.store.{store}.count") == (0, 1, 0)
         assert await shop.balance(f"shared-all.day.2026-11-20.each.{store}.count") == (0, 1, 1)
     assert await shop.balance() == (0, 200, 800)
+    lines = await report(shop.documents, DEMO, START)
+    assert [(line.budget, line.limit, line.reserved) for line in lines] == [
+        ("favourites.campaign.2026-11-01.cents", 1000, 200),
+        ("favourites.day.2026-11-20.store.lens.count", 1, 1),
+        ("favourites.day.2026-11-20.store.lille.count", 1, 1),
+        ("shared-all.day.2026-11-20.each.lens.count", 2, 1),
+        ("shared-all.day.2026-11-20.each.lille.count", 2, 1),
+        ("shared-all.month.2026-11-01.in.nantes.count", 7, 0),
+    ]
 
 
 async def test_promises_that_cannot_be_read_cost_their_shopper_alone(

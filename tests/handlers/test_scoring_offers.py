@@ -17,6 +17,7 @@ from layers.campaigns.known import KnownCampaigns
 from layers.campaigns.model import Budget, Campaign, HouseRules, Level, Thresholds
 from layers.campaigns.opening import open_budgets
 from layers.campaigns.published import State, become, publish_campaign, publish_rules
+from layers.campaigns.terms import Audience
 from layers.experiments.assignment import in_control
 from layers.facts import TRAINED_MODELS
 from layers.ledger.books import Books
@@ -107,6 +108,27 @@ async def night(made: Site, run: datetime = RUN, retailer: Retailer = SHOP) -> R
 
 def held(made: Site, *, of: str = "milk") -> dict[str, ShopperParameters]:
     return {who: p for who, p in made.stored().items() if any(offer.campaign == of for offer in p.offers)}
+
+
+async def test_a_campaign_is_offered_to_its_audience_alone_and_where_it_holds() -> None:
+    """The budgets' prices are found on the audience, too."""
+
+    def some_often() -> Site:
+        made = site()
+        made.warehouse.statistics = [statistics(n, discount_share=0.25, trips=12 + 8 * (n % 2)) for n in range(MANY)]
+        return made
+
+    everybody = await agree(some_often(), milk())
+    await night(everybody)
+    often = Audience(conditions=("shopper.trips >= 15",))
+    made = await agree(some_often(), milk(audience=often, stores=("lille",)))
+    await night(made)
+    assert len(held(everybody)) > len(held(made)) > 0
+    assert held(made).keys() == {who for who, found in held(everybody).items() if found.trips >= 15}
+    assert {offer.stores for p in held(made).values() for offer in p.offers if offer.drawn} <= {("lille",)}
+    nobody = await agree(some_often(), milk(audience=Audience(conditions=("shopper.trips > 100000",))))
+    await night(nobody)
+    assert not held(nobody) and nobody.stored().keys() == made.stored().keys()
 
 
 async def test_a_campaign_reaches_those_it_suits_with_a_group_and_propensities() -> None:

@@ -107,7 +107,7 @@ def test_each_budget_that_an_offer_needs_is_named_once_and_by_its_store() -> Non
         ("coffee.day.2026-11-20.store.lille.cents", 500, True),
         ("brand-865b30e2fae6.month.2026-11-01.cents", 50_000, False),
         ("shared-865b30e2fae6.day.2026-11-20.count", 9, False),
-        ("shared-all.day.2026-11-20.store.lille.cents", 5_000, True),
+        ("shared-all.day.2026-11-20.in.lille.cents", 5_000, True),
         ("shared-all.week.2026-11-16.each.lille.cents", 4_000, True),
         ("shared-all.month.2026-11-01.cents", 100_000, False),
         ("shared-all.month.2026-11-01.count", 5, False),
