@@ -41,6 +41,7 @@ PARTS = {
     "imports": ("start", "imports"),
     "decisions": ("decisions", "decisions"),
     "cooling": ("cooling", "cooling"),
+    "scoring": ("scoring", "scoring"),
 }
 """Module and function of each. Imported when run: all of them together take seconds, mostly Google's clients."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from tests.bench.measured import MANY, Decided, Figure
+from tests.bench.measured import MANY, Decided, Figure, Run
 from tests.bench.table import Line, at_least, at_most
 
 _EVENTS_PER_S = {1: 15_000.0, 10: 40_000.0, 50: 50_000.0}
@@ -16,6 +16,9 @@ _MEMORY_MB = 90.0
 _IMPORTS_S = 0.3
 _TIMES_SAMPLES_DECISION = 5.0
 _DECISION_P95_MS = 5.0
+_SCORING_MS = 10.0
+_SCORED_S = 60.0
+_LINEAR = 1.15
 
 
 def least_cpu(figures: Iterable[Figure], server: str, events: int) -> float | None:
@@ -130,4 +133,22 @@ def decision_lines(figures: Sequence[Decided]) -> list[Line]:
         lines.append(Line(what, "p50: ours", min(f.latency_ms["p50"] for f in ours), "ms"))
         lines.append(at_most(what, "p95: ours", min(f.latency_ms["p95"] for f in ours), "ms", _DECISION_P95_MS))
         lines.append(Line(what, "p95: sample", min(f.latency_ms["p95"] for f in sample), "ms"))
+    return lines
+
+
+def scoring_lines(figures: Sequence[Run]) -> list[Line]:
+    """SCORING. Of each size the round that cost least: what disturbs only ever adds."""
+    best = {
+        many: min((f for f in figures if f.shoppers == many), key=lambda figure: figure.cpu_s)
+        for many in sorted({figure.shoppers for figure in figures})
+    }
+    lines: list[Line] = []
+    for many, run in best.items():
+        lines.append(at_most("scoring", f"CPU, {many} shoppers", 1000 * run.cpu_s / many, "ms a shopper", _SCORING_MS))
+    least, most = min(best), max(best)
+    grown = _ratio(best[most].cpu_s / most, best[least].cpu_s / least)
+    lines.append(at_most("scoring", f"CPU a shopper of {most} is … times that of {least}", grown, "times", _LINEAR))
+    lines.append(at_most("scoring", f"CPU of all {most}", best[most].cpu_s, "s", _SCORED_S))
+    lines.append(Line("scoring", "seen beside the emulators", best[most].seconds, "s"))
+    lines.append(Line("scoring", "memory, at most", max(f.peak_mb for f in figures), "MB"))
     return lines

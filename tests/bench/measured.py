@@ -58,6 +58,21 @@ class Decided:
     latency_ms: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Shoppers of one retailer, scored.
+
+    Attributes:
+        cpu_s, seconds: of the whole run, planned and every shard scored. peak_mb: resident of the process so far.
+    """
+
+    shoppers: int
+    shards: int
+    cpu_s: float
+    seconds: float
+    peak_mb: float
+
+
 def order(served: Served, retailer: str, **more: object) -> Order:
     """An order with event ids that no other load has."""
     return msgspec.convert(

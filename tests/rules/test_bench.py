@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import random
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -21,14 +22,19 @@ from hypothesis import strategies as st
 
 from functions.cooling.rules import cool
 from functions.ingest.rules import Door, Taken, take
+from functions.scoring.predicting import TABLES
 from layers.events.envelope import MAX_BODY_BYTES, read_envelopes
 from layers.events.record import decode_record, encode_record
+from layers.facts import DERIVED
 from layers.privacy.pseudonym import Pseudonymiser
 from tests.bench.cores import cpu_s, memory_mb, tree
+from tests.bench.judged import scoring_lines
 from tests.bench.load import read_answer
+from tests.bench.measured import Run
 from tests.bench.payloads import MIX, SMALL_MIX, body, event, templates
 from tests.bench.percentiles import percentile, summary_ms
 from tests.bench.protowalk import Malformed, published_in, rows_of
+from tests.bench.scoring import table_sql
 from tests.bench.servers import RETAILER
 from tests.bench.subjects.sample_cooling import rows_of as rows_of_sample
 from tests.bench.subjects.sample_ingest.rules import Row, rows
@@ -58,6 +64,25 @@ def test_a_line_is_reached_on_its_own_side_only() -> None:
     assert at_least("p", "m", 40, "times", 40).reached and not at_least("p", "m", 39.9, "times", 40).reached
     assert at_most("p", "m", 50, "ms", 50).reached and not at_most("p", "m", 50.1, "ms", 50).reached
     assert at_most("p", "m", None, "ms", 50).reached is None is Line("p", "m", 1, "ms").reached
+
+
+def test_scoring_is_linear_where_a_shopper_costs_the_same_among_many() -> None:
+    def lines(most_s: float) -> dict[str, Line]:
+        runs = [Run(100, 1, 0.5, 1.0, 300.0), Run(400, 1, most_s, 4.0, 350.0), Run(400, 1, 99.0, 9.0, 340.0)]
+        return {line.measure: line for line in scoring_lines(runs)}
+
+    even, steep = lines(2.0), lines(3.0)
+    assert even["CPU, 400 shoppers"].figure == 5.0 and even["memory, at most"].figure == 350.0
+    ratio = "CPU a shopper of 400 is … times that of 100"
+    assert even[ratio].reached and not steep[ratio].reached
+    assert even["CPU of all 400"].figure == 2.0, "the round that cost least"
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_drawn_table_has_the_declared_columns(name: str) -> None:
+    table = next(each for each in DERIVED if each.name == name)
+    selected, _, _ = table_sql("p.d.t", table, 3, 2).partition(" FROM (SELECT ")
+    assert re.findall(r" AS (\w+)(?:, |$)", selected) == [column.name for column in table.columns]
 
 
 def test_the_table_shows_each_line_in_columns_of_one_width() -> None:
