@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from layers.retailers import AbsentConsent, Retailer
+from layers.retailers import AbsentConsent, Learning, Retailer
 from layers.stores.pubsub.port import Message
 
 HALF_LIFE_TRIPS = 12
@@ -21,9 +21,6 @@ EXCLUDED_DEPARTMENTS = ("COUPON",)
 
 TRAINING_WEEKDAY = 6
 """Sunday, when the fewest wait for the night's end."""
-
-TRAINING_DAYS = 4
-"""How many earlier days models learn from; each costs a run about as much as the day that is scored."""
 
 TARGET_DAYS = 28
 """How far the targets of a training day look forward, so none lies nearer to the run; also the distance of two."""
@@ -94,9 +91,18 @@ def local_day(retailer: Retailer, moment: datetime) -> date:
     return moment.astimezone(ZoneInfo(retailer.timezone)).date()
 
 
-def training_days(as_of: date) -> list[date]:
+def training_days(as_of: date, learning: Learning) -> list[date]:
     """The days of which a run makes rows to learn from, earliest first; their targets are known by `as_of`."""
-    return [as_of - timedelta(days=TARGET_DAYS * n) for n in range(TRAINING_DAYS, 0, -1)]
+    return [as_of - timedelta(days=TARGET_DAYS * n) for n in range(learning.days, 0, -1)]
+
+
+def training_share(shoppers: int, learning: Learning) -> float:
+    """Of the shoppers, those whose past days are learned from: above 0, at most 1.
+
+    Args:
+        shoppers: who ever bought.
+    """
+    return min(1.0, learning.shoppers / max(1, shoppers))
 
 
 def learns(as_of: date, tables: frozenset[str]) -> bool:
@@ -104,15 +110,17 @@ def learns(as_of: date, tables: frozenset[str]) -> bool:
     return as_of.weekday() == TRAINING_WEEKDAY or TRAINED not in tables
 
 
-def variables(retailer: Retailer, run: datetime, days: Sequence[date]) -> dict[str, Any]:
+def variables(retailer: Retailer, run: datetime, days: Sequence[date], share: float = 1.0) -> dict[str, Any]:
     """What the dbt project is run with.
 
     Args:
-        run: the moment that the run is scheduled for. days: earlier ones to learn from.
+        run: the moment that the run is scheduled for. days: earlier ones to learn from. share: of the shoppers, those
+            whose rows of these days are made.
     """
     return {
         "as_of": local_day(retailer, run).isoformat(),
         "training_days": [day.isoformat() for day in days],
+        "training_share": share,
         "timezone": retailer.timezone,
         "unknown_consent": retailer.absent_consent is AbsentConsent.GRANTED,
         "oldest": (run - timedelta(days=retailer.contract.transactions)).astimezone(UTC).isoformat(timespec="seconds"),

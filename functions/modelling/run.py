@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import msgspec
 
@@ -27,6 +27,7 @@ from functions.modelling.rules import (
     run_name,
     steps,
     training_days,
+    training_share,
     variables,
     verdict,
 )
@@ -84,8 +85,11 @@ async def _one(room: Room, retailer: Retailer, moment: datetime, training: bool)
 async def _build(room: Room, retailer: Retailer, moment: datetime, training: bool) -> Report:
     await forgetting.clear(room, retailer)
     as_of = local_day(retailer, moment)
-    days = training_days(as_of) if training or learns(as_of, await _tables(room, retailer)) else []
-    given = variables(retailer, moment, days)
+    days, share = list[date](), 1.0
+    if training or learns(as_of, await _tables(room, retailer)):
+        days = training_days(as_of, retailer.learning)
+        share = training_share(await _shoppers(room, retailer), retailer.learning)
+    given = variables(retailer, moment, days, share)
     started = datetime.now(UTC)
 
     def told(name: str, status: str) -> None:
@@ -125,6 +129,14 @@ async def _tables(room: Room, retailer: Retailer) -> frozenset[str]:
         if not await asyncio.to_thread(room.warehouse.query, f"SELECT m.part FROM `{table}` AS m LIMIT 1"):
             return frozenset(names) - {TRAINED}
     return frozenset(names)
+
+
+async def _shoppers(room: Room, retailer: Retailer) -> int:
+    sql = (
+        f"SELECT COUNT(DISTINCT o.shopper) AS shoppers FROM `{room.warehouse.full_name(retailer.dataset)}.orders` AS o"
+    )
+    (row,) = await asyncio.to_thread(room.warehouse.query, sql)
+    return int(row["shoppers"])
 
 
 def _log(retailer: Retailer, step: Step) -> None:

@@ -69,6 +69,19 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     catalogue_key: str = "catalogue/products.ndjson.gz"
 
 
+class Learning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From how much of the past models learn. Everybody is scored, whoever they learned from.
+
+    Attributes:
+        days: earlier days, four weeks apart; the newest of them judges what the others taught.
+        shoppers: about so many, drawn by their pseudonyms. A shopper is some hundred rows a day, and training holds all
+            rows of a question in memory (functions/training).
+    """
+
+    days: Annotated[int, msgspec.Meta(ge=2, le=12)] = 4
+    shoppers: Annotated[int, msgspec.Meta(ge=200, le=20_000)] = 5_000
+
+
 class PseudonymKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A pseudonym key in use.
 
@@ -101,6 +114,7 @@ class Retailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         marketing: e-mail addresses of the identities that may publish, pause and end its campaigns.
         absent_consent: what holds where no consent is known.
         shopper_tokens: whether a page must prove whose it is.
+        learning: from how much of the past its models learn.
         events_per_second: the most that one instance of the event API takes of it; more is answered 429. None for no
             limit.
         pseudonym_keys: one, or two from the day a rotation is prepared until the older may go, oldest first
@@ -121,6 +135,7 @@ class Retailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     absent_consent: AbsentConsent = AbsentConsent.REFUSED
     shopper_tokens: ShopperTokens = ShopperTokens.REQUIRED
     feed: Feed | None = None
+    learning: Learning = Learning()
     events_per_second: Annotated[int, msgspec.Meta(ge=1)] | None = None
     pseudonym_keys: Annotated[tuple[PseudonymKey, ...], msgspec.Meta(min_length=1, max_length=2)] = (PseudonymKey(),)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.responses import Response
 
@@ -14,7 +16,7 @@ from functions.modelling.building import Ran, Told
 from functions.modelling.handler import answer
 from functions.modelling.room import Room
 from layers.privacy.suppression import suppression_id
-from layers.retailers import Registry, Retailer
+from layers.retailers import Learning, Registry, Retailer
 from layers.stores.bigquery.fake import FakeWarehouse
 from layers.stores.bigquery.port import Unavailable
 from layers.stores.collections import MODEL_RUNS, SUPPRESSIONS
@@ -61,7 +63,9 @@ class Site:
 
     def __init__(self) -> None:
         self.documents, self.topic, self.builder = FakeDocuments(), FakePublisher(), FakeBuilder()
-        self.warehouse = FakeWarehouse({"DELETE": [{}], "DROP": [], "SELECT m.part": [{"part": 0}]})
+        self.warehouse = FakeWarehouse(
+            {"DELETE": [{}], "DROP": [], "SELECT m.part": [{"part": 0}], "COUNT(DISTINCT": [{"shoppers": 400}]}
+        )
         self.warehouse.there = {"trained_models"}
         self.room = Room(Registry([DEMO, OTHER]), self.documents, self.warehouse, self.builder, self.topic)
 
@@ -174,7 +178,18 @@ async def test_rows_to_learn_from_are_made_when_asked_on_sundays_and_at_first() 
     site.warehouse.there.clear()
     await site.fire(now=NOW + timedelta(days=1))
     assert all(len(given["training_days"]) == 4 for _, given in site.builder.builds)
+    assert {given["training_share"] for _, given in site.builder.builds} == {1.0}, "400 shoppers are few"
     assert len(site.builder.builds) == 5
+
+
+async def test_a_retailers_entry_says_from_how_much_is_learned() -> None:
+    site = Site()
+    lean = msgspec.structs.replace(DEMO, learning=Learning(days=2, shoppers=300))
+    site.room = replace(site.room, registry=Registry([lean]))
+    await site.fire("training=true")
+    ((_, given),) = site.builder.builds
+    assert given["training_days"] == ["2026-09-29", "2026-10-27"]
+    assert given["training_share"] == 0.75
 
 
 @pytest.mark.parametrize(

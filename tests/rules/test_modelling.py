@@ -22,18 +22,20 @@ from functions.modelling.rules import (
     run_name,
     steps,
     training_days,
+    training_share,
     variables,
     verdict,
 )
 from infra.archives import contents
 from layers.facts import DERIVED
-from layers.retailers import AbsentConsent, Contract, Retailer
+from layers.retailers import AbsentConsent, Contract, Learning, Retailer
 from layers.stores.topics import DEAD_LETTER_DAYS
 
 ROOT = Path(__file__).parents[2]
 SHOP = Retailer(id="demo", name="Demo", write_key="w" * 16, read_key="r" * 16, origins=())
 MOMENTS = st.datetimes(datetime(2017, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 ZONES = st.sampled_from(["Europe/Paris", "America/New_York", "Pacific/Auckland", "Pacific/Pago_Pago", "Asia/Kolkata"])
+LEARNING = st.builds(Learning, st.integers(2, 12), st.integers(200, 20_000))
 WELL = st.builds(Step, st.just("m"), st.sampled_from(["model", "test"]), st.sampled_from(["success", "pass", "warn"]))
 
 MODELS = {path.stem: path for path in (PROJECT / "models").rglob("*.sql")}
@@ -65,11 +67,20 @@ class TestVariables:
         assert abs(datetime.fromisoformat(made["oldest"]) - (run - timedelta(days=400))) < timedelta(seconds=1)
         assert made["unknown_consent"] is (absent is AbsentConsent.GRANTED)
 
-    @given(st.dates(date(2017, 1, 1), date(2040, 1, 1)))
-    def test_what_happened_after_a_training_day_is_known_by_the_run(self, as_of: date) -> None:
-        days = training_days(as_of)
-        assert days == sorted(set(days)) and days
+    @given(st.dates(date(2017, 1, 1), date(2040, 1, 1)), LEARNING)
+    def test_what_happened_after_a_training_day_is_known_by_the_run(self, as_of: date, learning: Learning) -> None:
+        days = training_days(as_of, learning)
+        assert days == sorted(set(days)) and len(days) == learning.days
         assert all(day + timedelta(days=TARGET_DAYS) <= as_of for day in days)
+
+    @given(st.integers(0, 100_000_000), LEARNING)
+    def test_about_as_many_shoppers_are_learned_from_as_the_entry_says(self, shoppers: int, learning: Learning) -> None:
+        share = training_share(shoppers, learning)
+        assert 0 < share <= 1
+        assert round(share * shoppers) == min(shoppers, learning.shoppers)
+        # The last four digits of a pseudonym draw (macros/features.sql): that is fine enough for any clientele.
+        drawn = (int(share * 65535) + 1) / 65536 * shoppers
+        assert drawn <= learning.shoppers + shoppers / 65536 + 1
 
     def test_rows_to_learn_from_are_made_weekly_and_while_nobody_has_learned(self) -> None:
         week = [date(2026, 11, 16) + timedelta(days=n) for n in range(7)]
