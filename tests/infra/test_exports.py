@@ -22,6 +22,7 @@ from layers.declarations import (
     Documents,
     HotTable,
     Need,
+    PublicRandomness,
     RetailerBucket,
     RetailerSecret,
     SigningKey,
@@ -33,8 +34,8 @@ from tests.infra.conftest import ROOT
 INSIDE = {HotTable, Topic, DeadLetters, Dataset, Documents, RetailerSecret, SigningKey, Calls}
 """Stores and functions of this stack."""
 
-INWARDS = {RetailerBucket}
-"""Outside, and only read."""
+INWARDS = {RetailerBucket, PublicRandomness}
+"""Outside, and only read: of a beacon's round its number is said, which is the same for everybody."""
 
 PURPOSES = {field.name for field in msgspec.structs.fields(Purposes)}
 
@@ -66,6 +67,7 @@ SPEAKERS = {
     # The officer's own computer asks consent_erasure.
     "functions/consent_erasure/officer.py": {"http", "urllib"},
     "functions/consent_erasure/shopper_desk.py": {"http", "urllib"},
+    "functions/rewards/desk.py": {"http", "urllib"},  # the same of whoever runs games: asks rewards
 }
 """Who does, and with what. Whoever is added here sends nothing of a shopper away, or has a need that says for what."""
 

@@ -12,6 +12,7 @@ from layers.declarations import (
     Documents,
     HotTable,
     Http,
+    PublicRandomness,
     Push,
     RetailerSecret,
     SigningKey,
@@ -75,6 +76,8 @@ def test_the_environment_is_what_the_needs_promise(looked: Any) -> None:
                     expected[settings.documents(need.database)] = database
                 case Calls():
                     expected[settings.url(need.function)] = f"https://{need.function}.run.invalid"
+                case PublicRandomness():
+                    expected[settings.BEACON_RELAYS] = " ".join(looked.stack.beacon_relays)
                 case SigningKey():
                     ring = f"projects/{project}/locations/{looked.stack.region}/keyRings/gondola"
                     key = f"{ring}/cryptoKeys/{need.name}/cryptoKeyVersions/1"
