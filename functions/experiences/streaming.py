@@ -1,13 +1,14 @@
 """A page that stays open hears what it should show: server-sent events, one for each answer that differs from the last.
 
 A stream looks at the shopper's row once a second, and only a row that changed is answered anew: an idle one costs one
-read a second, which travels with those of the others. Does not own what an answer holds (`rules`) nor how it is found
-(`handler`).
+read a second, which travels with those of the others: 0.14 ms of CPU, and 40 KB (`tests.bench --only streams`). Does
+not own what an answer holds (`rules`) nor how it is found (`handler`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import threading
 import time
@@ -28,6 +29,11 @@ from layers.tree.live import Live
 
 EVERY_S = 1.0
 """Between two looks: how long a page may show what decisioning has overtaken."""
+
+TOGETHER_S = 0.1
+"""Looks are brought forward to the last such moment of the clock, so that those of several streams travel in one call.
+200 streams that each looked at its own moment cost 11 % of a core; so they cost 3 %. All of them at once would take
+2 %, and hold up whatever else is asked for 18 ms, every second."""
 
 HEARTBEAT_S = 15.0
 """Some proxies close a connection on which nothing is sent for longer; and a page that is gone is noticed by it."""
@@ -154,7 +160,13 @@ async def messages(
         if streams.clock() - said >= HEARTBEAT_S:
             yield b":\n\n"
             said = streams.clock()
-        await streams.pause(EVERY_S)
+        await streams.pause(until_next_look(streams.clock()))
+
+
+def until_next_look(now: float) -> float:
+    """Seconds: a tenth less than `EVERY_S` at the shortest."""
+    # Without the thousandth, what floats lose would cost a whole step.
+    return math.floor((now + EVERY_S) / TOGETHER_S + 1e-3) * TOGETHER_S - now
 
 
 def _told(answer: Answer) -> Answer:

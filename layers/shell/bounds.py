@@ -26,6 +26,10 @@ READ_S = 20.0
 """From a request's first byte, or a connection's opening, to the request's last byte. A client that sends a byte a
 minute would otherwise hold its connection for ever. Twice the slowest honest phone: 64 KiB at 50 kbit/s take 10 s."""
 
+GONE_S = 2.0
+"""After a client closed its side of the connection: an answer that has begun by then and has no end is a stream to a
+page that is gone. Nothing else tells of it before something was written twice: 30 s, of a stream that is silent."""
+
 _SWEEP_S = 1.0
 
 
@@ -49,6 +53,8 @@ class BoundedHttp(HttpToolsProtocol):
     _reading_since: float | None = None
     _idle_since: float | None = None
     """Since an answer behind which no timer was set: the sweep is the clock."""
+    _closed_since: float | None = None
+    """Since the client closed its side."""
 
     _in_head = True
     _between = True
@@ -101,7 +107,8 @@ class BoundedHttp(HttpToolsProtocol):
             self._reading_since = self.loop.time()
 
     def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's says None, for no
-        """A client that closes its own side may still be reading: it gets its answers first."""
+        """A client that closes its own side may still be reading: it gets its answers first, but for a stream."""
+        self._closed_since = self.loop.time()
         self.end_with(b"")
         return True
 
@@ -165,11 +172,20 @@ class BoundedHttp(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def stalled(self, now: float) -> None:
-        """Ends the connection of a client that is too slow, or has idled for as long as it may."""
+        """Ends the connection of a client that is too slow, has idled for as long as it may, or left a stream."""
         if self._reading_since is not None and now - self._reading_since > READ_S:
             self.end_with(_TOO_SLOW)
-        elif self._idle_since is not None and now - self._idle_since > self.timeout_keep_alive:
+        elif self._idled(now) or self._left_a_stream(now):
             self.transport.close()
+
+    def _idled(self, now: float) -> bool:
+        return self._idle_since is not None and now - self._idle_since > self.timeout_keep_alive
+
+    def _left_a_stream(self, now: float) -> bool:
+        """Its answer has begun, goes on, and is not held up by whoever reads it."""
+        if self._closed_since is None or now - self._closed_since <= GONE_S or not self.owes_an_answer():
+            return False
+        return getattr(self.cycle, "response_started", False) and not self.flow.write_paused
 
     # -- the request, as llhttp calls
 

@@ -40,6 +40,8 @@ PARTS = {
     "steady": ("ingest", "steady"),
     "imports": ("start", "imports"),
     "decisions": ("decisions", "decisions"),
+    "pace": ("pace", "pace"),
+    "streams": ("streams", "streams"),
     "cooling": ("cooling", "cooling"),
     "scoring": ("scoring", "scoring"),
 }

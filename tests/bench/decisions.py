@@ -152,12 +152,7 @@ def _environment() -> dict[str, str]:
 
 
 async def _measured(setting: Setting, sides: list[Side], values: dict[str, str]) -> list[Decided]:
-    os.environ.update({name: value for name, value in values.items() if name in settings.EMULATOR_HOSTS.values()})
-    held = Settings(values)
-    pseudonymise = Pseudonymiser(held[settings.secret(SecretKind.PSEUDONYM_KEY, RETAILER.id)])
-    source = (ROOT / _TREE).read_text()
-    await publish(FirestoreDocuments.of(held), RETAILER.id, read_yaml(source), source)
-    shop = Shop(BigtableHotEvents.of(held), BigtableShopperRows.of(held), pseudonymise)
+    shop, _ = await opened(values)
     shoppers, events = (3, 8) if setting.effort.short else (12, 25)
     found: list[Decided] = []
     for round_ in range(setting.effort.rounds + 1):
@@ -179,6 +174,17 @@ async def _measured(setting: Setting, sides: list[Side], values: dict[str, str])
                 "ours and the sample show different nodes for the same visits: they do not do the same work."
             )
     return found
+
+
+async def opened(values: dict[str, str]) -> tuple[Shop, FirestoreDocuments]:
+    """The stores of these values, with a tree published."""
+    os.environ.update({name: value for name, value in values.items() if name in settings.EMULATOR_HOSTS.values()})
+    held = Settings(values)
+    pseudonymise = Pseudonymiser(held[settings.secret(SecretKind.PSEUDONYM_KEY, RETAILER.id)])
+    source = (ROOT / _TREE).read_text()
+    documents = FirestoreDocuments.of(held)
+    await publish(documents, RETAILER.id, read_yaml(source), source)
+    return Shop(BigtableHotEvents.of(held), BigtableShopperRows.of(held), pseudonymise), documents
 
 
 async def _visits(shop: Shop, side: Side, name: str, shoppers: int, events: int, *, ahead: bool) -> list[Decided]:
@@ -225,7 +231,8 @@ async def _visit(shop: Shop, customer: str, name: str, number: int, events: int)
     return [decode_record(encode_record(pseudonym, "visit-1", "web", now, json.dumps(one).encode())) for one in made]
 
 
-def _push(side: Side, records: Sequence[Record]) -> float:
+def push_request(records: Sequence[Record]) -> bytes:
+    """A message of these, as Pub/Sub pushes it to decisioning."""
     lines = b"\n".join(msgspec.json.encode(record) for record in records)
     attributes = {"retailer": RETAILER.id, "count": str(len(records))}
     body = encode_push(lines, attributes, "1", datetime.now(UTC), "projects/bench/subscriptions/decisioning--events")
@@ -233,21 +240,30 @@ def _push(side: Side, records: Sequence[Record]) -> float:
         f"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: APIs-Google\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nAccept: */*\r\nAccept-Encoding: gzip,deflate,br\r\n\r\n"
     )
-    status, _, seconds = side.push.ask(head.encode() + body)
+    return head.encode() + body
+
+
+def _push(side: Side, records: Sequence[Record]) -> float:
+    status, _, seconds = side.push.ask(push_request(records))
     if status != 204:
         raise WrongRun(f"decisioning, {side.way}, answered {status}.")
     return seconds
 
 
-def _page(side: Side, customer: str, record: Record) -> float:
+def page_request(customer: str, event_id: str) -> bytes:
+    """What a page asks after it has sent an event."""
     origin = RETAILER.origins[0]
     head = (
-        f"GET /v1/experiences?key={RETAILER.read_key}&after={record.event.id} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"GET /v1/experiences?key={RETAILER.read_key}&after={event_id} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         f"User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/142.0.0.0\r\nAccept: application/json\r\n"
         f"Accept-Encoding: gzip, deflate, br, zstd\r\nOrigin: {origin}\r\nReferer: {origin}/\r\n"
         f"Gondola-Shopper: {customer}\r\nX-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n\r\n"
     )
-    status, body, seconds = side.page.ask(head.encode())
+    return head.encode()
+
+
+def _page(side: Side, customer: str, record: Record) -> float:
+    status, body, seconds = side.page.ask(page_request(customer, record.event.id))
     answer: dict[str, Any] = json.loads(body) if status == 200 else {}
     if not answer.get("after", {}).get("counted") or answer["reason"] == "unavailable":
         raise WrongRun(f"experiences, {side.way}, answered {status} and did not count the event.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from tests.bench.measured import MANY, Decided, Figure, Run
+from tests.bench.measured import MANY, Decided, Figure, Paced, Run, Streamed
 from tests.bench.table import Line, at_least, at_most
 
 _EVENTS_PER_S = {1: 15_000.0, 10: 40_000.0, 50: 50_000.0}
@@ -19,6 +19,7 @@ _DECISION_P95_MS = 5.0
 _SCORING_MS = 10.0
 _SCORED_S = 60.0
 _LINEAR = 1.15
+_PACED_P95_MS = 25.0
 
 
 def least_cpu(figures: Iterable[Figure], server: str, events: int) -> float | None:
@@ -151,4 +152,35 @@ def scoring_lines(figures: Sequence[Run]) -> list[Line]:
     lines.append(at_most("scoring", f"CPU of all {most}", best[most].cpu_s, "s", _SCORED_S))
     lines.append(Line("scoring", "seen beside the emulators", best[most].seconds, "s"))
     lines.append(Line("scoring", "memory, at most", max(f.peak_mb for f in figures), "MB"))
+    return lines
+
+
+def pace_lines(figures: Sequence[Paced]) -> list[Line]:
+    """PACE. The best round of each: what disturbs a run only ever adds."""
+    lines: list[Line] = []
+    for what in dict.fromkeys(figure.what for figure in figures):
+        best = min((f for f in figures if f.what == what), key=lambda figure: figure.latency_ms["p95"])
+        part = f"200 events/s: {what}"
+        lines.append(Line(part, "CPU of the functions", best.cpu_us, "µs/event"))
+        if best.reserved:
+            lines.append(Line(part, "offers reserved meanwhile", best.reserved, "offers"))
+        if best.defaults:
+            lines.append(Line(part, "shown the default, a store being late", best.defaults, "pages"))
+        lines.append(Line(part, "p50", best.latency_ms["p50"], "ms"))
+        p95 = best.latency_ms["p95"]
+        lines.append(
+            at_most(part, "p95", p95, "ms", _PACED_P95_MS) if what == "decision" else Line(part, "p95", p95, "ms")
+        )
+        lines.append(Line(part, "p99", best.latency_ms["p99"], "ms"))
+    return lines
+
+
+def stream_lines(figures: Sequence[Streamed]) -> list[Line]:
+    """STREAMS."""
+    lines: list[Line] = []
+    for found in figures:
+        part = f"{found.count} open streams, {found.how}"
+        lines.append(Line(part, "CPU a second", found.cpu_us, "µs/stream"))
+        lines.append(Line(part, "all, of a core", found.busy * 100, "%"))
+        lines.append(Line(part, "memory", found.kb, "KB/stream"))
     return lines

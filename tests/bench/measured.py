@@ -73,6 +73,40 @@ class Run:
     peak_mb: float
 
 
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """What an open loop of events showed.
+
+    Attributes:
+        cpu_us, busy: of the functions asked, an event and of their core. defaults: answers that showed the default
+            experience, because the stores took longer than a shopper waits. reserved: offers that were, meanwhile.
+    """
+
+    what: str
+    count: int
+    cpu_us: float
+    busy: float
+    latency_ms: dict[str, float]
+    defaults: int = 0
+    reserved: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """What open streams cost while nothing changes.
+
+    Attributes:
+        how: whether they look at the same moment, or each at its own.
+        cpu_us: of each a second. busy: of all, of a core. kb: of memory, of each.
+    """
+
+    how: str
+    count: int
+    cpu_us: float
+    busy: float
+    kb: float
+
+
 def order(served: Served, retailer: str, **more: object) -> Order:
     """An order with event ids that no other load has."""
     return msgspec.convert(

@@ -11,11 +11,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from functions.experiences.express import PageExpress
 from functions.experiences.handler import PATH, STREAM_PATH, answer, not_ready, shown
 from functions.experiences.room import Room
-from functions.experiences.streaming import HEARTBEAT_S, LASTS_S, LOOKS_FOR_EVENT, PATIENT, Stream, Streams
+from functions.experiences.streaming import (
+    EVERY_S,
+    HEARTBEAT_S,
+    LASTS_S,
+    LOOKS_FOR_EVENT,
+    PATIENT,
+    TOGETHER_S,
+    Stream,
+    Streams,
+    until_next_look,
+)
 from layers.shell.lazily import Lazily
 from layers.tree.live import FRESH_S, change
 from layers.tree.programme import stop
@@ -101,6 +113,13 @@ async def test_an_idle_stream_reads_one_row_a_second_and_says_that_it_is_there(p
     assert parts[0] == "retry: 2000\n\n"
     assert parts[1].startswith(f"event: experiences\nid: {ADD.event.id}\ndata: {{") and parts[1].endswith("}\n\n")
     assert parts[2:] == [":\n\n"] * (int(LASTS_S / HEARTBEAT_S) - 1)
+
+
+@given(st.floats(0, 1e7))
+def test_looks_fall_on_common_moments_and_are_never_more_than_a_second_apart(now: float) -> None:
+    seconds = until_next_look(now)
+    assert EVERY_S - TOGETHER_S - 1e-3 < seconds <= EVERY_S + 1e-3
+    assert (now + seconds) / TOGETHER_S == pytest.approx(round((now + seconds) / TOGETHER_S), abs=1e-3)
 
 
 async def test_the_event_just_sent_is_counted_once_it_is_stored_and_not_looked_for_for_ever(page: Open) -> None:

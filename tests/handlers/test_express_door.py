@@ -70,11 +70,23 @@ class Counter:
         self.replies.pop(0)(b"HTTP/1.1 204 No Content\r\nx-way: express\r\n")
 
 
+LEFT: list[str] = []
+"""Streams that heard that their client is gone."""
+
+
 async def ordinary(scope: Any, receive: Any, send: Any) -> None:
     """Answers with all that it was given, so that a test sees whether something is missing."""
     if scope["path"] == "/refused":
         await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
+        return
+    if scope["path"] == "/stream":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        await receive()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        LEFT.append(scope["path"])
         return
     body = b""
     while True:
@@ -420,6 +432,23 @@ async def test_a_client_that_stalls_is_told_and_left(visit: Visit) -> None:
     visit.door.stalled(now + bounds.READ_S + 1)
     assert (await visit.answers()).startswith(b"HTTP/1.1 408 ")
     assert visit.wire.is_closing()
+
+
+async def test_a_stream_to_a_client_that_closed_its_side_ends_and_one_that_is_still_read_does_not(visit: Visit) -> None:
+    LEFT.clear()
+    visit.send(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b"first" in await visit.answers()
+    now = asyncio.get_running_loop().time()
+    visit.door.stalled(now + 10 * bounds.READ_S)
+    assert not visit.wire.closed, "silent, and heard by its page"
+    visit.door.eof_received()
+    for later, paused, closed in ((0.5, False, False), (9.0, True, False), (9.0, False, True)):
+        visit.door.flow.write_paused = paused
+        visit.door.stalled(now + later * bounds.GONE_S)
+        assert visit.wire.closed is closed
+    visit.leave()
+    await visit.answers()
+    assert LEFT == ["/stream"]
 
 
 async def test_a_client_that_says_nothing_at_all_is_left(visit: Visit) -> None:
