@@ -103,7 +103,7 @@ def branches(shopper: ShopperView, setting: Setting) -> list[Branch]:
             for campaign in setting.promotions_of(wanted):
                 if not shopper.is_reached_by(campaign):
                     continue
-                arms = list(_promotion(campaign, wanted, atoms, setting))
+                arms = [arm for arm in promotion_arms(campaign, wanted, atoms, setting) if pays(arm)]
                 if arms:
                     found.append(Branch(campaign, _kept(arms), wanted))
     for campaign in setting.of_baskets:
@@ -112,6 +112,10 @@ def branches(shopper: ShopperView, setting: Setting) -> list[Branch]:
             if arms:
                 found.append(Branch(campaign, _kept(arms)))
     return sorted(found, key=lambda branch: (branch.campaign.campaign, branch.product))
+
+
+def pays(arm: Arm) -> bool:
+    return arm.margin > 0 and arm.uses > 0
 
 
 def _kept(arms: Sequence[Arm]) -> tuple[Arm, ...]:
@@ -134,7 +138,12 @@ def lawful(generosity: float, price: float, wanted: Wanted, setting: Setting) ->
     return 0 < generosity < price and (cap is None or generosity <= price * cap + 1e-9)
 
 
-def _promotion(campaign: Campaign, wanted: Wanted, atoms: Array | None, setting: Setting) -> Iterator[Arm]:
+def promotion_arms(campaign: Campaign, wanted: Wanted, atoms: Array | None, setting: Setting) -> Iterator[Arm]:
+    """The lawful levels of a promotion of one product, also those that do not pay.
+
+    Args:
+        atoms: of the shopper's baskets; None where too little is known, and what asks for a basket total has no arm.
+    """
     price = round(setting.prices.get(wanted.product, 0.0), 2)
     if price <= 0 or wanted.probability <= 0:
         return
@@ -157,8 +166,7 @@ def _promotion(campaign: Campaign, wanted: Wanted, atoms: Array | None, setting:
             gains = passing * gain + setting.rules.basket_margin * after * found.added
             place = int(np.argmax(gains))
             gain, uses, asked = float(gains[place]), float(passing[place]) * after, thresholds[place]
-        if gain > 0 and uses > 0:
-            yield Arm(level, off, asked, before, after - before, gain, uses * off, uses)
+        yield Arm(level, off, asked, before, after - before, gain, uses * off, uses)
 
 
 def _of_basket(campaign: Campaign, shopper: ShopperView, setting: Setting) -> Iterator[Arm]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 
 from layers.campaigns.model import HouseRules
@@ -61,23 +62,38 @@ def _place(retailer_id: str, shopper: str, campaign: str) -> float:
     return uniform("price", retailer_id, shopper, campaign)
 
 
-def fits(branch: Branch, taken: Sequence[Branch], rules: HouseRules) -> bool:
-    """Whether a branch may stand beside those taken."""
+class Obstacle(StrEnum):
+    """Why a branch may not stand beside others. In words, for people."""
+
+    SHOPPER = "the shopper holds as many offers as the house rules allow"
+    CAMPAIGN = "the shopper holds as many of this campaign as it allows"
+    BRAND = "the shopper holds as many of this brand as the house rules allow"
+    PRODUCT = "another campaign's offer is on this product, and two would add up"
+    COMBINED = "a campaign is offered that it may not be combined with"
+
+
+def obstacle(branch: Branch, taken: Sequence[Branch], rules: HouseRules) -> Obstacle | None:
+    """What keeps a branch from standing beside those taken; None where nothing does."""
     campaign = branch.campaign
     if len(taken) >= rules.offers_per_shopper:
-        return False
+        return Obstacle.SHOPPER
     same = [one.campaign for one in taken if one.campaign.campaign == campaign.campaign]
     if len(same) >= campaign.per_shopper:
-        return False
+        return Obstacle.CAMPAIGN
     if campaign.brand and sum(one.campaign.brand == campaign.brand for one in taken) >= rules.per_brand:
-        return False
+        return Obstacle.BRAND
     for one in taken:
         # Two offers on one product would add up, and the law counts their sum.
         if branch.product and one.product == branch.product:
-            return False
+            return Obstacle.PRODUCT
         if not may_combine(campaign.stacking, one.campaign.stacking):
-            return False
-    return True
+            return Obstacle.COMBINED
+    return None
+
+
+def fits(branch: Branch, taken: Sequence[Branch], rules: HouseRules) -> bool:
+    """Whether a branch may stand beside those taken."""
+    return obstacle(branch, taken, rules) is None
 
 
 def best_set(valued: Sequence[Choice], rules: HouseRules) -> tuple[Choice, ...]:

@@ -18,7 +18,8 @@ from layers.campaigns.law import value_cap
 from layers.campaigns.model import HouseRules, Level, Thresholds
 from layers.offers.baskets import Baskets
 from layers.offers.branches import MAX_ARMS, branches, generosity_of
-from layers.offers.choosing import JITTER, chosen, factor, fits
+from layers.offers.choosing import JITTER, Obstacle, chosen, factor, fits
+from layers.offers.considering import Outcome, considered
 from layers.offers.elasticity import Elasticities
 from layers.offers.model import BudgetPrices, Setting, ShopperView, Wanted
 from layers.offers.personal import offers_of
@@ -61,6 +62,51 @@ def test_whatever_runs_and_whoever_shops(shopper: ShopperView, run: Setting) -> 
         group_propensity=0.05,
     )
     assert decode_parameters(encode_parameters(parameters)) == parameters
+
+
+@given(shoppers(), settings_of())
+@few(max_examples=60)
+def test_of_every_campaign_it_is_told_what_became_of_it(shopper: ShopperView, run: Setting) -> None:
+    told = considered(shopper, run)
+    assert {one.campaign for one in told} == {campaign.campaign for campaign in run.campaigns}
+    names = [(one.campaign, one.product) for one in told]
+    assert len(set(names)) == len(names)
+    offered = {(one.campaign, one.product) for one in told if one.outcome is Outcome.OFFERED}
+    assert offered == {(offer.campaign, offer.product) for offer in offers_of(shopper, run)}
+    paying = {(branch.campaign.campaign, branch.product) for branch in branches(shopper, run)}
+    outcomes = (Outcome.OFFERED, Outcome.BUDGET, Outcome.BEATEN)
+    assert paying == {(one.campaign, one.product) for one in told if one.outcome in outcomes}
+    free = replace(run, budget_prices=BudgetPrices())
+    assert not any(one.outcome is Outcome.BUDGET for one in considered(shopper, free))
+    assert all(one.reason and shopper.shopper not in one.reason for one in told)
+
+
+@pytest.mark.parametrize(
+    ("changes", "shopper", "outcome", "figure"),
+    [
+        ({}, {}, Outcome.OFFERED, "percent_20 is drawn with 92%"),
+        ({}, {"discount_share": 0.04}, Outcome.NOT_FOR_THEM, "4% of the value"),
+        ({"categories": ("TEA",)}, {}, Outcome.NOT_BOUGHT, "nothing that it promotes"),
+        ({"generosity": (Level(percent=38.0),)}, {}, Outcome.UNLAWFUL, "1.32 off 3.49"),
+        ({"margin": 0.2}, {}, Outcome.LOSES, "34% of trips anyway"),
+        ({"threshold": Thresholds(40, 60, 5)}, {"baskets": None}, Outcome.UNKNOWN, "too few trips"),
+        ({"products": ("toy1",), "categories": ()}, {"wanted": (Wanted("toy1", 0.0),)}, Outcome.NOT_BOUGHT, "expected"),
+        ({"products": ("new",), "categories": ()}, {"wanted": (Wanted("new", 0.3),)}, Outcome.UNKNOWN, "price"),
+    ],
+)
+def test_why_a_campaign_was_left_behind(
+    changes: dict[str, Any], shopper: dict[str, Any], outcome: Outcome, figure: str
+) -> None:
+    run = setting(campaign(**changes))
+    one = considered(replace(SHOPPER, **{"wanted": SHOPPER.wanted[:1], **shopper}), run)
+    assert [each.outcome for each in one] == [outcome] and figure in one[0].reason
+
+
+def test_what_a_budget_or_another_offer_takes_the_place_of() -> None:
+    dear = setting(campaign(), budget_prices=BudgetPrices({"coffee": 5.0}))
+    assert {one.outcome for one in considered(SHOPPER, dear)} == {Outcome.BUDGET}
+    beaten = [one for one in considered(SHOPPER, setting(campaign())) if one.outcome is Outcome.BEATEN]
+    assert [(one.product, Obstacle.CAMPAIGN.value in one.reason) for one in beaten] == [("coffee2", True)]
 
 
 def _are_lawful_and_declared(kept: Sequence[ShopperOffer], shopper: ShopperView, run: Setting) -> None:
