@@ -28,7 +28,7 @@ from layers.scoring_runs import shards
 from layers.scoring_runs.ledger import Plan
 from layers.scoring_runs.messages import name_of
 from layers.scoring_runs.shards import Shard
-from layers.shell.log import failure, log
+from layers.shell.log import log
 from layers.stores.firestore.port import Documents
 
 SAMPLE = 2000
@@ -37,6 +37,9 @@ SAMPLE = 2000
 """
 
 RESPONSES = "price_responses"
+
+OFFERLESS = "no campaign is offered"
+"""The message of the log line that stands for campaigns which run and could not be offered; an alarm stands on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ async def agreed(documents: Documents, retailer: Retailer, run: datetime) -> Agr
         rules = await rules_of(documents, retailer)
     except msgspec.MsgspecError as error:
         # A cap could be missed. The control group stays out of what the tree shows by itself.
-        failure("the house rules cannot be read, so nothing is offered; publish them again", error)
+        log("ERROR", OFFERLESS, retailer=retailer.id, reason=f"the house rules cannot be read: {error}")
         return Agreed((), default_rules(retailer.locale))
     campaigns = await running(documents, retailer.id, run)
     if not campaigns:
@@ -114,7 +117,7 @@ def priced(room: Room, retailer: Retailer, run: datetime, found: Agreed, plan: P
     try:
         allocation = allocate(sampled(views, setting), setting, len(views) * of, found.spent)
     except ArithmeticError as error:
-        failure("the budgets' prices were not found, so nothing is offered tonight", error)
+        log("ERROR", OFFERLESS, retailer=retailer.id, reason=f"the budgets' prices were not found: {error}")
         return Priced(replace(setting, campaigns=(), prices={}))
     uses = _uses(allocation)
     log(

@@ -12,15 +12,20 @@ from datetime import datetime
 
 import msgspec
 
-from functions.scoring.explaining import explained
+from functions.scoring.explaining import Recounted, budgets, explained
+from functions.scoring.recounting import NotTold, recounted
+from functions.scoring.room import Cold, Sources
 from layers.declarations import settings
 from layers.declarations.settings import MissingSetting, Settings
+from layers.offers.written import UnreadableSetting, read_uses
 from layers.privacy.keyring import KeyRing
 from layers.privacy.pseudonym import PATTERN, InvalidKey
 from layers.retailers import InvalidRetailer, Registry, Retailer
+from layers.scoring_runs import settings as settings_of_runs
 from layers.scoring_runs.ledger import Ledger, Run, Status
 from layers.scoring_runs.messages import MODELS_BUILT, Built, built_message, name_of
 from layers.stores.bigtable.port import ShopperRows, Unavailable
+from layers.stores.firestore.port import Documents
 from layers.stores.pubsub.port import Publisher
 from layers.stores.pubsub.port import Unavailable as TopicUnavailable
 from layers.tree.parameters import InvalidParameters, decode_parameters
@@ -37,6 +42,7 @@ class Desk:
     pseudonyms: from a customer id, one a key version, the one that is written under first; None where the retailer's
         keys are not at hand.
     say: takes a line of progress.
+    cold: reaches the warehouse, where the environment leads there; asked for once something is to be told by it.
     """
 
     def __init__(
@@ -47,9 +53,12 @@ class Desk:
         rows: ShopperRows | None,
         pseudonyms: Callable[[str], Sequence[str]] | None,
         say: Callable[[str], None],
+        documents: Documents,
+        cold: Callable[[], Sources],
         every_s: float = LOOKS_EVERY_S,
     ) -> None:
         self._retailer, self._ledger, self._built, self._rows = retailer, ledger, built, rows
+        self._documents, self._cold = documents, cold
         self._pseudonyms, self._say, self._every_s = pseudonyms, say, every_s
 
     @classmethod
@@ -68,16 +77,18 @@ class Desk:
             retailer = Registry.of_environment(values.values, settings.RETAILER_PREFIX).by_id.get(retailer_id)
             if retailer is None:
                 raise CannotAsk(f"the environment knows no retailer {retailer_id!r}; nothing was asked")
-            ledger = Ledger(FirestoreDocuments.of(values))
+            documents = FirestoreDocuments.of(values)
             topic = values.optional(settings.topic(MODELS_BUILT))
             table = values.optional(settings.hot_table("shoppers"))
             return cls(
                 retailer,
-                ledger,
+                Ledger(documents),
                 PubsubPublisher.of(values, MODELS_BUILT) if topic else None,
                 BigtableShopperRows.of(values) if table else None,
                 _keys(values, retailer),
                 say,
+                documents,
+                lambda: _cold(values),
             )
         except (MissingSetting, InvalidKey, InvalidRetailer) as error:
             raise CannotAsk(f"{error}. On a laptop: `python -m emulators status` prints what to export") from None
@@ -132,7 +143,12 @@ class Desk:
         found = await self._ledger.run(self._retailer.id, moment)
         if found is None:
             raise CannotAsk(f"nothing is known of a run {name_of(moment)}; it may have been purged after 90 days")
-        return await self._line(moment, found)
+        text = await settings_of_runs.read(self._documents, self._retailer.id, moment, found.plan.setting)
+        try:
+            more = budgets(*read_uses(text)) if text is not None else []
+        except UnreadableSetting as error:
+            more = [str(error)]
+        return "\n".join([await self._line(moment, found), *more])
 
     async def _line(self, moment: datetime, found: Run) -> str:
         of = found.plan.shards
@@ -157,13 +173,23 @@ class Desk:
             rows = [await self._rows.read(self._retailer.id, shopper) for shopper in shoppers]
         except Unavailable:
             raise CannotAsk("Bigtable cannot be reached, so nothing can be told; try again") from None
-        found = next((row.parameters for row in rows if row.parameters is not None), None)
-        if found is None:
+        stored = [(who, row.parameters) for who, row in zip(shoppers, rows, strict=True) if row.parameters is not None]
+        if not stored:
             return None
+        shopper, found = stored[0]
         try:
-            return explained(decode_parameters(found), self._retailer)
+            parameters = decode_parameters(found)
         except InvalidParameters as error:
             raise CannotAsk(f"{error}") from None
+        return explained(parameters, self._retailer, await self._again(shopper))
+
+    async def _again(self, shopper: str) -> Recounted | str:
+        """Worked out anew, or why not: what is stored is told in any case."""
+        self._say("what offers and predictions rest on is read again; some seconds")
+        try:
+            return await recounted(self._cold(), self._documents, self._ledger, self._retailer, shopper)
+        except (NotTold, MissingSetting) as error:
+            return str(error)
 
     def _shoppers(self, given: str, is_pseudonym: bool) -> Sequence[str]:
         if not given:
@@ -178,6 +204,15 @@ class Desk:
                 "pseudonym with --pseudonym instead"
             )
         return self._pseudonyms(given)
+
+
+def _cold(values: Settings) -> Sources:
+    from layers.stores.bigquery.rows import BigQueryRows
+    from layers.stores.bigquery.trained import BigQueryTrained
+    from layers.stores.bigquery.warehouse import BigQueryWarehouse
+
+    warehouse = BigQueryWarehouse.of(values)
+    return Cold(warehouse, BigQueryRows.of(values), BigQueryTrained(warehouse))
 
 
 def _keys(values: Settings, retailer: Retailer) -> Callable[[str], Sequence[str]] | None:

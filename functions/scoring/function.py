@@ -33,10 +33,11 @@ FUNCTION = Function(
     measures=(
         *(
             Measure(name, _SHARD, number=name, labels=("retailer",))
-            for name in ("computed", "learned", "written", "removed", "refused", "seconds")
+            for name in ("computed", "learned", "written", "removed", "refused", "offered", "seconds")
         ),
         Measure("shards", _SHARD, labels=("retailer", "outcome")),
         Measure("fallbacks", "fell back to recency", labels=("retailer",)),
+        Measure("offerless", "no campaign is offered", labels=("retailer",)),
         Measure("failures", "a shard could not be scored"),
         Measure("runs", "scored", labels=("retailer",)),
     ),
@@ -60,6 +61,15 @@ FUNCTION = Function(
             "log line's `reason` says why: tables of another day (did modelling fail, or build late?) or models that "
             "this version of the code cannot read (fire the job `training` with ?force=true). Then run `python -m "
             "functions.scoring run --retailer ID --at` a moment of the tables' day.",
+        ),
+        Alarm(
+            "offerless",
+            "offerless",
+            Severity.ERROR,
+            "campaigns run and nobody is offered any",
+            "Shoppers are scored without offers until the next run. The log line's `reason` says why: house rules that "
+            "cannot be read (`python -m layers.campaigns rules FILE` sets them again), or a linear programme without a "
+            "solution. Then run `python -m functions.scoring run`.",
         ),
         Alarm(
             "failing",

@@ -10,7 +10,7 @@ from functions.scoring import predicting, predictor, rules
 from functions.scoring.offering import Foreseen
 from functions.scoring.predicting import Outdated, Statistics, learned
 from functions.scoring.predictor import FELL_BACK
-from functions.scoring.room import Room
+from functions.scoring.room import Sources
 from functions.scoring.rules import PAGE, SQL, Features, binding
 from layers.retailers import Retailer
 from layers.scoring_runs.ledger import Plan
@@ -32,15 +32,23 @@ class Page:
 
 
 def pages(
-    room: Room, retailer: Retailer, run: datetime, shard: Shard, plan: Plan, promoted: Collection[str] = ()
+    room: Sources,
+    retailer: Retailer,
+    run: datetime,
+    shard: Shard,
+    plan: Plan,
+    promoted: Collection[str] = (),
+    *,
+    falls_back: bool = True,
 ) -> Iterator[Page]:
     """Who may be personalised, each shopper once.
 
     Args:
-        promoted: products that campaigns may promote.
+        promoted: products that campaigns may promote. falls_back: where trained models cannot predict, how often they
+            buy does; else nothing takes their place.
 
     Raises:
-        Outdated: the tables changed after the first page; from the start, they are found changed at once.
+        Outdated: the tables changed after the first page, or do not serve and nothing takes their place.
         Unavailable
     """
     if plan.models:
@@ -48,6 +56,8 @@ def pages(
         try:
             first = next(by_models, None)
         except Outdated as error:
+            if not falls_back:
+                raise
             # The night after has begun to build, or the models are gone: facts are there at any time.
             log(
                 "WARNING",
@@ -61,8 +71,8 @@ def pages(
         else:
             if first is None:
                 log("INFO", "shard scored by recency", retailer=retailer.id, reason="no statistics of it")
-        if first is not None:
-            yield first
+        if first is not None or not falls_back:
+            yield from () if first is None else (first,)
             # Outdated from here on: the message comes again, and then it is so from the first page on.
             yield from by_models
             return
@@ -74,7 +84,7 @@ def pages(
 
 
 def _by_models(
-    room: Room, retailer: Retailer, run: datetime, shard: Shard, plan: Plan, promoted: Collection[str]
+    room: Sources, retailer: Retailer, run: datetime, shard: Shard, plan: Plan, promoted: Collection[str]
 ) -> Iterator[Page]:
     found = predictor.pages(room, retailer, run, shard, plan.key_versions, plan.models, PAGE, promoted)
     for rows, predictions, models in found:

@@ -23,7 +23,7 @@ from functions.scoring.predicting import (
     predicted,
     restriction,
 )
-from functions.scoring.room import Room
+from functions.scoring.room import Sources
 from layers.facts import TRAINED_MODELS
 from layers.learning import QUESTIONS, TrainedModels, UnreadableModels
 from layers.retailers import AbsentConsent, Retailer
@@ -59,7 +59,7 @@ def local_day(retailer: Retailer, run: datetime) -> date:
     return run.astimezone(ZoneInfo(retailer.timezone)).date()
 
 
-def choose(room: Room, retailer: Retailer, run: datetime) -> Chosen:
+def choose(room: Sources, retailer: Retailer, run: datetime) -> Chosen:
     """Raises:
     Unavailable
     """
@@ -91,7 +91,7 @@ Page = tuple[list[Row], Predictions, TrainedModels]
 
 
 def pages(
-    room: Room,
+    room: Sources,
     retailer: Retailer,
     run: datetime,
     shard: Shard,
@@ -129,7 +129,7 @@ def pages(
 
 
 def _predicted(
-    room: Room,
+    room: Sources,
     retailer: Retailer,
     models: TrainedModels,
     between: tuple[str, str],

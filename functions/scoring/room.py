@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 from layers.declarations import settings
 from layers.declarations.settings import Settings
@@ -17,6 +18,28 @@ from layers.stores.bigtable.port import ShopperRows
 from layers.stores.firestore.port import Documents
 from layers.stores.pubsub.port import Publisher
 from layers.stores.suppressions import LiveSuppressions, Suppressions
+
+
+class Sources(Protocol):
+    """What shoppers are read from."""
+
+    @property
+    def warehouse(self) -> Warehouse: ...
+
+    @property
+    def table_rows(self) -> TableRows: ...
+
+    @property
+    def trained(self) -> Trained: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cold:
+    """`Sources` alone, for who reads and writes nothing."""
+
+    warehouse: Warehouse
+    table_rows: TableRows
+    trained: Trained
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
 from functions.scoring.__main__ import main
 from functions.scoring.desk import CannotAsk, Desk
+from functions.scoring.recounting import MOST_PRODUCTS
+from layers.campaigns.model import Budget
 from layers.privacy.keyring import KeyRing
 from layers.scoring_runs.ledger import Ledger
 from layers.stores.pubsub.port import Message
 from layers.tree.parameters import PredictedProduct, ShopperParameters, encode_parameters
 from tests.handlers.scoring_site import RUN, SHOP, Site, pseudonym, shopper
+from tests.handlers.test_scoring_offers import agree, milk, night
+from tests.handlers.test_scoring_offers import site as offers_site
 
 KEYS = KeyRing({1: "c2VjcmV0" * 8, 2: "c2VjcmV1" * 8}, writes=2)
 KEY, FORMER = KEYS.current, KEYS.others[0]
@@ -25,7 +30,7 @@ class Line:
     def __init__(self, site: Site) -> None:
         self.site, self.stuck = site, False
 
-    async def publish(self, messages: list[Message]) -> None:
+    async def publish(self, messages: Sequence[Message]) -> None:
         self.site.queue += [("models-built", message) for message in messages]
         if not self.stuck:
             await self.site.settle()
@@ -35,7 +40,10 @@ def desk_of(site: Site) -> tuple[Desk, list[str], Line]:
     said: list[str] = []
     line = Line(site)
     ledger = Ledger(site.documents, pause_s=0)
-    return Desk(SHOP, ledger, line, site.rows, KEYS.every, said.append, every_s=0.001), said, line  # type: ignore[arg-type]
+    desk = Desk(
+        SHOP, ledger, line, site.rows, KEYS.every, said.append, site.documents, lambda: site.room, every_s=0.001
+    )
+    return desk, said, line
 
 
 def site_of(count: int) -> Site:
@@ -100,6 +108,52 @@ async def test_why_tells_the_figures_of_a_customer_or_a_pseudonym_and_names_nobo
         with pytest.raises(CannotAsk) as error:
             await desk.why(given, True)
         assert "9250" not in str(error.value)
+
+
+async def test_why_tells_of_every_campaign_what_became_of_it_and_of_products_what_moved_them() -> None:
+    site = await agree(offers_site(), milk(), milk(campaign="dear", margin=0.2), milk(campaign="tea", products=("t",)))
+    await night(site)
+    desk, _, _ = desk_of(site)
+    stored = site.stored()
+    told = {who: "\n".join(await desk.why(who, True) or ()) for who in stored}
+    for who, text in told.items():
+        found = stored[who]
+        assert who not in text and ("not in the control group" in text) is not found.control
+        for offer in found.offers:
+            assert offer.why in text and f"at a probability of {offer.propensity:.0%}" in text
+        if any(offer.campaign == "milk" for offer in found.offers):
+            assert "dear on p03: does not pay; bought on" in text and "tea: nothing of it is bought" in text
+            assert "milk on p01: others are worth more" in text, "one of this campaign at a time"
+        else:
+            assert "offers: none" in text and "milk: not for this shopper; 1% of the value" in text
+        assert text.count("odds times") == MOST_PRODUCTS, "but one feature moves nothing"
+    assert any(found.control for found in stored.values()) and any(found.offers for found in stored.values())
+    assert all("p39  MILK" in text and "differ" not in text for text in told.values())
+    for statement, _ in site.warehouse.statements:
+        assert not any(who in statement for who in stored), "a log of statements names nobody"
+
+
+async def test_the_status_tells_what_budgets_are_expected_to_be_used_for() -> None:
+    site = await agree(offers_site(), milk(), milk(campaign="tight", products=("p02",), budget=Budget(count=1)))
+    await night(site)
+    desk, _, _ = desk_of(site)
+    first, title, *lines = (await desk.status(None)).splitlines()
+    assert "4 offered" in first and f"{len(site.stored())} shoppers" in title
+    assert len(lines) == 2 and "tight count: " in lines[0] and "a unit costs 0." in lines[0]
+    assert "milk money: " in lines[1] and "a unit costs nothing" in lines[1]
+
+
+async def test_why_tells_what_is_stored_where_it_cannot_be_worked_out_again() -> None:
+    site = await agree(offers_site(), milk())
+    await night(site)
+    desk, _, _ = desk_of(site)
+    who = next(who for who, found in site.stored().items() if found.offers)
+    for each in site.warehouse.statistics:
+        each["as_of"] += timedelta(days=1)
+    text = "\n".join(await desk.why(who, True) or ())
+    assert "no more can be told: shopper_statistics is not of 2026-11-22" in text and "milk on p" in text
+    site.warehouse.statistics.clear()
+    assert "no claim to parameters any more" in "\n".join(await desk.why(who, True) or ())
 
 
 def test_a_command_without_its_stores_says_what_to_do(

@@ -12,6 +12,8 @@ import pytest
 from functions.decisioning import handler as decisioning
 from functions.decisioning.room import Room as DecidingRoom
 from functions.scoring import planning
+from functions.scoring.agreed import OFFERLESS
+from functions.scoring.function import FUNCTION
 from functions.scoring.predicting import TABLES
 from layers.campaigns.known import KnownCampaigns
 from layers.campaigns.model import Budget, Campaign, HouseRules, Level, Thresholds
@@ -242,7 +244,10 @@ async def test_without_house_rules_that_can_be_read_nothing_is_offered_and_every
     await night(made)
     stored = made.stored()
     assert len(stored) == MANY and not any(found.offers for found in stored.values())
-    assert "house rules cannot be read" in capsys.readouterr().out
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (line,) = [line for line in lines if line["message"] == OFFERLESS]
+    assert "house rules cannot be read" in line["reason"] and line["severity"] == "ERROR"
+    assert any(measure.message == OFFERLESS for measure in FUNCTION.measures)
 
 
 async def test_the_law_of_the_country_stands_above_a_campaign() -> None:
