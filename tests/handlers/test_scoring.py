@@ -210,6 +210,7 @@ async def test_of_two_runs_at_once_the_newer_stays_in_whatever_order(seed: int) 
     if seed % 3 == 0:
         site.kill_at, site.after = site.calls + 20 + seed * 7, bool(seed % 2)
     await site.together(seed)
+    site.kill_at = -1  # How many calls there are hangs on the order; some seeds end before theirs.
     holds_the_newer(site)
     head = await site.room.ledger.head("aa")
     assert head is not None and (head.run, head.settled) == (NEXT, True)
