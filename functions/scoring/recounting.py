@@ -74,7 +74,7 @@ def _again(
     made = with_offers(foreseen, setting)
     products = [product.id for product in made.products[:MOST_PRODUCTS]]
     reasons = _reasons(sources, retailer, run, among, plan, shopper, products) if by_models else {}
-    return Recounted(name_of(run), made, setting, considered(foreseen.view, setting), reasons)
+    return Recounted(name_of(run), made, setting, considered(foreseen.reached(setting), setting), reasons)
 
 
 def _foreseen(
