@@ -424,7 +424,7 @@ def decision_told(row: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("reason", "shown", "offers"):
         try:
             told[name] = msgspec.json.decode(row[name])
-        except (msgspec.MsgspecError, TypeError, KeyError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, KeyError):
             continue
     told["why"] = in_words(row["reason"] or "")
     return told

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from functions.scoring import predicting, predictor, rules
+from functions.scoring import features, predicting, predictor, rules
 from functions.scoring.offering import Foreseen
 from functions.scoring.predicting import Outdated, Statistics, learned
 from functions.scoring.predictor import FELL_BACK
 from functions.scoring.room import Sources
-from functions.scoring.rules import PAGE, SQL, Features, binding
+from functions.scoring.rules import PAGE, SQL, binding
 from layers.retailers import Retailer
 from layers.scoring_runs.ledger import Plan
 from layers.scoring_runs.messages import name_of
@@ -79,8 +79,8 @@ def pages(
     condition = shard.condition(KEY, plan.key_versions)
     sql = SQL.replace("{dataset}", room.warehouse.full_name(retailer.dataset)).replace("{shard}", condition)
     for rows in room.warehouse.pages(sql, binding(retailer, run), PAGE):
-        features = [Features.of(row) for row in rows]
-        yield Page(False, [Foreseen(rules.parameters(f, plan.version, run), rules.view(f)) for f in features])
+        known = [features.Features.of(row) for row in rows]
+        yield Page(False, [Foreseen(rules.parameters(f, plan.version, run), features.view(f)) for f in known])
 
 
 def _by_models(

@@ -19,6 +19,7 @@ import msgspec
 import pytest
 
 from functions.cooling.rules import cool
+from functions.scoring.features import Features
 from functions.scoring.pages import KEY
 from functions.scoring.rules import (
     HALF_LIFE_TRIPS,
@@ -27,7 +28,6 @@ from functions.scoring.rules import (
     PRIOR_TRIPS,
     SQL,
     WINDOW_DAYS,
-    Features,
     binding,
 )
 from layers.declarations.settings import Settings

@@ -24,6 +24,7 @@ from layers.offers.elasticity import Elasticities
 from layers.offers.model import BudgetPrices, Setting, ShopperView, Wanted
 from layers.offers.personal import offers_of
 from layers.offers.tables import setting_of, view_of
+from layers.offers.written import UnreadableSetting, read_setting, write_setting
 from layers.tree.offer import MAX_OFFERS, ShopperOffer, drawn
 from layers.tree.parameters import ShopperParameters, decode_parameters, encode_parameters
 from tests.rules.offering import (
@@ -107,6 +108,23 @@ def test_what_a_budget_or_another_offer_takes_the_place_of() -> None:
     assert {one.outcome for one in considered(SHOPPER, dear)} == {Outcome.BUDGET}
     beaten = [one for one in considered(SHOPPER, setting(campaign())) if one.outcome is Outcome.BEATEN]
     assert [(one.product, Obstacle.CAMPAIGN.value in one.reason) for one in beaten] == [("coffee2", True)]
+
+
+@given(shoppers(), settings_of())
+@few(max_examples=40)
+def test_a_setting_that_was_written_down_decides_the_same(shopper: ShopperView, run: Setting) -> None:
+    kept = write_setting(run)
+    again = read_setting(kept)
+    assert offers_of(shopper, again) == offers_of(shopper, run) and considered(shopper, again) == considered(
+        shopper, run
+    )
+    assert write_setting(again) == kept, "the same setting is the same text, so it has the same name"
+
+
+@pytest.mark.parametrize("text", ["", "{}", write_setting(setting()).replace('"format":1', '"format":2')])
+def test_a_setting_of_other_code_is_not_guessed_at(text: str) -> None:
+    with pytest.raises(UnreadableSetting, match="setting"):
+        read_setting(text)
 
 
 def _are_lawful_and_declared(kept: Sequence[ShopperOffer], shopper: ShopperView, run: Setting) -> None:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.scoring.features import Features
 from functions.scoring.rules import (
     Computed,
-    Features,
     Refused,
     binding,
     checked,
