@@ -28,22 +28,30 @@ WAITED_OUT = "pubsub Publish"
 leases end, as in the cloud. After all other kills time is helped along."""
 
 
+PER_REQUEST = 3
+"""Kills of one request in a row, far apart in its course: what goes on after one is killed again later. Most of what a
+request costs is the same however often it is killed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where one request is killed: before or after the deed that is the `number`th of this name."""
+    """Where a request is killed: before or after the deed that is the `number`th of this name."""
 
     name: str
     number: int
     after: bool
-    group: list[Shopper]
 
     def __str__(self) -> str:
         return f"killed {'after' if self.after else 'before'} {self.name} ({self.number})"
 
 
+Request = Sequence[Point]
+"""Of one request, in the order in which it comes to them."""
+
+
 class Kills:
     """Args:
-    groups: shoppers of one request each; the first is not killed.
+    groups: shoppers of one request each; the first is of one that is not killed.
     """
 
     def __init__(
@@ -57,16 +65,15 @@ class Kills:
         report: Report,
         say: Callable[[str], None],
     ) -> None:
-        self.place, self.cast, self.officer, self.spare = place, cast, officer, groups
+        self.place, self.cast, self.officer, self.spare = place, cast, officer, deque(groups)
         self.form, self.chance, self.report, self.say = form, chance, report, say
         self.helped = 0
-        self.points_laid = 0
 
     def all(self) -> None:
-        """Each request is killed at a deed of its own. Each shopper must stand in the dead letters, too."""
+        """Each request is killed at deeds of its own. Each shopper must stand in the dead letters, too."""
         before = self.counted()
         known = threading.Event()
-        todo: deque[Point] = deque()
+        todo: deque[Request] = deque()
         struck: list[str] = []
         with ThreadPoolExecutor(self.form.lanes) as pool, self.place.lane(ERASING, 0) as lane:
 
@@ -77,8 +84,8 @@ class Kills:
 
             others = [pool.submit(beside, number) for number in range(1, self.form.lanes)]
             try:
-                labels = self.undisturbed(lane, self.spare[0], before)
-                todo += self.points(labels)
+                labels = self.undisturbed(lane, self.spare.popleft(), before)
+                todo += self.requests(labels)
             finally:
                 known.set()
             missed = self.strikes(lane, todo, before, struck)
@@ -92,21 +99,24 @@ class Kills:
             never = set(labels) - set(struck)
             self.report.check(not never, f"never killed at {sorted(never)}")
 
-    def points(self, labels: Sequence[str]) -> list[Point]:
+    def requests(self, labels: Sequence[str]) -> list[Request]:
         """After one deed is before the next, for the stores; both are struck where two run at the same time."""
         seen: Counter[str] = Counter()
         deeds: list[tuple[str, int]] = []
         for each in labels:
             seen[each] += 1
             deeds.append((each, seen[each]))
-        points = [(deed, False) for deed in deeds] + [(deeds[-1], True)]
-        points += [(deed, True) for deed in self.chance.sample(deeds[:-1], min(9, len(deeds) - 1))]
-        # In any order: who is killed while it sweeps dead letters keeps all others from it for eighteen seconds, and
-        # they have other deeds to do meanwhile.
-        points = self.chance.sample(points, len(points) if self.form.points is None else self.form.points)
-        self.report.check(len(points) < len(self.spare), f"{len(points)} points, and too few groups to strike them")
-        self.points_laid = len(points)
-        return [Point(*deed, after, group) for (deed, after), group in zip(points, self.spare[1:], strict=False)]
+        last = len(deeds) - 1
+        places = [(place, False) for place in range(len(deeds))] + [(last, True)]
+        places += [(place, True) for place in self.chance.sample(range(last), min(9, last))]
+        if self.form.points is not None:
+            places = self.chance.sample(places, self.form.points)
+        points = [Point(*deeds[place], after) for place, after in sorted(places)]
+        many = -(-len(points) // PER_REQUEST)
+        self.report.check(many < len(self.spare), f"{many} requests, and too few groups of shoppers")
+        # In any order: who is killed while it sweeps dead letters keeps all others from it, and they have other deeds
+        # to do meanwhile.
+        return self.chance.sample([points[start::many] for start in range(many)], many)
 
     def undisturbed(self, lane: Lane, group: Sequence[Shopper], before: dict[int, Counter[str]]) -> list[str]:
         """The label of each deed."""
@@ -125,38 +135,52 @@ class Kills:
     def strikes(
         self,
         lane: Lane,
-        todo: deque[Point],
+        todo: deque[Request],
         before: dict[int, Counter[str]],
         struck: list[str],
     ) -> list[Point]:
-        """What was not struck: a deed that was repeated in the undisturbed run need not be so again, and who finds that
-        another holds all dead letters has none to put back."""
+        """What was not struck: a deed that was repeated in the undisturbed run need not be so again, nor one that an
+        earlier kill of the same request came after; and who finds that another holds all dead letters has none to put
+        back."""
         missed: list[Point] = []
         while True:
             try:
-                point = todo.popleft()
+                request = todo.popleft()
             except IndexError:
                 return missed
-            if self.killed_at(lane, point, before):
-                struck.append(point.name)
-                self.say(f"{point}; {len(todo)} to do")
-            else:
-                missed.append(point)
-                self.say(f"never {point}")
+            fell = self.killed_at(lane, request, before)
+            struck += [point.name for point in request[:fell]]
+            missed += request[fell:]
+            for number, point in enumerate(request):
+                self.say(f"{point if number < fell else f'never {point}'}; {len(todo)} requests to do")
 
     def again(self, lane: Lane, missed: Sequence[Point], before: dict[int, Counter[str]], struck: list[str]) -> None:
         """What the others kept from happening happens when nobody is beside; on shoppers that are still there."""
-        unused = self.spare[1 + self.points_laid :]
         first = {point.name: replace(point, number=1) for point in missed}
-        for point, group in zip(first.values(), unused, strict=False):
-            self.strikes(lane, deque([replace(point, group=group)]), before, struck)
+        for point in list(first.values())[: len(self.spare)]:
+            self.strikes(lane, deque([[point]]), before, struck)
 
-    def killed_at(self, lane: Lane, point: Point, before: dict[int, Counter[str]]) -> bool:
-        """Whether the kill fell; what is asked then is asked again, and must be right."""
-        group = point.group
+    def killed_at(self, lane: Lane, request: Request, before: dict[int, Counter[str]]) -> int:
+        """How many of the kills fell, one after the other; what is asked then is asked once more, and must be right."""
+        group = self.spare.popleft()
         reference = f"K-{self.cast.mark}-{group[0].number}"
-        customers = [shopper.customer for shopper in group]
         self.officer.silence(group)
+        fell = 0
+        for point in request:
+            lane.wait()
+            falls = self.falls(lane, point, reference, [shopper.customer for shopper in group])
+            lane.trap.lay()
+            lane.begin()
+            if not falls:
+                break  # It came to its end, so it comes to no other deed.
+            fell += 1
+        where = " and ".join(map(str, request[:fell])) or f"never {request[0]}"
+        self.right(self.officer.erase(reference, group), group, before, where)
+        lane.wait()
+        return fell
+
+    def falls(self, lane: Lane, point: Point, reference: str, customers: Sequence[str]) -> bool:
+        """Asks the lane, and kills it when it comes there or has answered."""
         lane.trap.lay(point.number, point.after, point.name)
         told: list[object] = []
 
@@ -175,10 +199,6 @@ class Kills:
         asking.join(30)
         if point.name != WAITED_OUT and self.place.lets_go(lane.grip):
             self.helped += 1
-        lane.trap.lay()
-        lane.begin()
-        self.right(self.officer.erase(reference, group), group, before, str(point))
-        lane.wait()
         return fell
 
     def counted(self) -> dict[int, Counter[str]]:

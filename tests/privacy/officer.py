@@ -35,10 +35,12 @@ class Officer:
         """Asks until it is complete, sets since when they are erased, and gives the receipt."""
         customers = [shopper.customer for shopper in shoppers]
         answer = self.hear(self.place.erases(reference, customers, at))
-        for _ in range(3):
+        for _ in range(6):
             if answer.status_code == 202 and answer.json()["status"] == "complete":
                 break
             self.say(f"the erasure answered {answer.status_code} {answer.text[:200]}; asked again")
+            # As it is told, but for a minute of patience with a busy machine in all.
+            time.sleep(min(float(answer.headers.get("retry-after", 0)), 10.0))
             answer = self.hear(self.place.erases(reference, customers))
         self.report.check(
             answer.status_code == 202 and answer.json()["status"] == "complete",
