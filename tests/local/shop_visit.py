@@ -41,6 +41,8 @@ PATIENCE_S = 90.0
 
 T = TypeVar("T")
 
+_PUBLISHED: set[Path] = set()
+
 
 def eventually(what: str, look: Callable[[], T], holds: Callable[[T], bool]) -> T:
     """Looks until it holds; fails with what was seen last."""
@@ -76,8 +78,11 @@ class Shop:
     def pseudonym(self) -> Pseudonymiser:
         return Pseudonymiser(self.stack.secret("pseudonym-key", "demo"))
 
-    def publish_tree(self) -> None:
-        """As a marketer does."""
+    def publish_tree(self, anew: bool = False) -> None:
+        """As a marketer does; once for a stack, unless it is to be published anew."""
+        if self.stack.folder in _PUBLISHED and not anew:
+            return
+        _PUBLISHED.add(self.stack.folder)
         command = [sys.executable, "-m", "layers.tree", "publish", "layers/tree/examples/grocery_basket.yaml"]
         environment = {**os.environ, **self.values.values}
         subprocess.run([*command, "--retailer", "demo"], cwd=ROOT, env=environment, check=True, capture_output=True)
