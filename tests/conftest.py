@@ -6,11 +6,13 @@ no other test has. Ends with the session, also when that is killed.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import settings
 
 from emulators.processes import held_servers
 from layers.declarations.settings import EMULATOR_HOSTS
@@ -20,8 +22,31 @@ from layers.declarations.settings import EMULATOR_HOSTS
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+# No deadline: a busy machine is no fault of a rule. Properties that need more examples than these say so themselves.
+settings.register_profile("short", max_examples=40, deadline=None)
+settings.register_profile("long", max_examples=1000, deadline=None)
+settings.load_profile("short")
+
+# What is imported stays: looking through it for garbage was a sixth of the CPU of tests of rules.
+gc.disable()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="the long form of tests that choose: every kill there is")
+    parser.addoption(
+        "--long",
+        action="store_true",
+        help="the long form of tests that choose: every kill, 1 000 examples of each property that says no number",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--long"):
+        settings.load_profile("long")
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
