@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from emulators.shop.cold import Cold
 from emulators.shop.documents import every_document, holds
 from emulators.shop.hot import TABLES, rows_with
+from emulators.shop.people import PATIENCE_S, compliance
 from emulators.shop.stage import DemoFailed, Stage
-from emulators.tokens import handed_on_token
-
-PATIENCE_S = 120.0
+from layers.privacy.suppression import digest
+from layers.stores.collections import SUPPRESSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +33,21 @@ class Erased:
     verdict: tuple[str, ...] = ()
 
 
-def erase(stage: Stage, customer: str, pseudonym: str, reference: str, now: datetime) -> Erased:
+def erase(stage: Stage, customer: str, pseudonym: str, reference: str, email: str) -> Erased:
     """Asks for it, waits for its end, and reads every store again.
+
+    Args:
+        email: which the shopper may have left for a prize; nobody else did.
 
     Raises:
         DemoFailed: refused, unfinished, or something is left.
     """
-    before = search(stage, customer, pseudonym)
-    officer = stage.retailer.compliance[0]
-    address = stage.addresses["consent_erasure"]
-    headers = {
-        "Authorization": f"Bearer {handed_on_token(officer, address, now)}",
-        "Content-Type": "application/json",
-    }
+    before = search(stage, customer, pseudonym, email)
+    officer = compliance(stage, "consent_erasure")
     body = {"retailer": stage.retailer.id, "reference": reference, "customers": [customer]}
     begun = time.monotonic()
-    asked = _call(address, "POST", "/v1/erasures", headers, json.dumps(body).encode(), (200, 202))
-    while (status := _call(address, "GET", asked["status_url"], headers, b"", (200,)))["status"] == "running":
+    asked = officer.asks("POST", "/v1/erasures", body, (200, 202))
+    while (status := officer.asks("GET", asked["status_url"]))["status"] == "running":
         if time.monotonic() - begun > PATIENCE_S:
             raise DemoFailed(f"the erasure has not ended after {PATIENCE_S:.0f} s; see the log of consent_erasure")
         time.sleep(0.5)
@@ -60,11 +55,11 @@ def erase(stage: Stage, customer: str, pseudonym: str, reference: str, now: date
         raise DemoFailed(
             f"the erasure ended as {status['status']!r}: some store still holds the shopper; see its status"
         )
-    text = _fetch(address, "GET", asked["receipt_url"], headers, b"", (200,))
+    text = officer.fetches("GET", asked["receipt_url"])
     receipt = json.loads(text)
     seconds = time.monotonic() - begun
-    verdict = verified(stage, text, _fetch(address, "GET", "/v1/erasures/key", headers, b"", (200,)))
-    residue = search(stage, customer, pseudonym)
+    verdict = verified(stage, text, officer.fetches("GET", "/v1/erasures/key"))
+    residue = search(stage, customer, pseudonym, email)
     if holds(receipt, pseudonym, customer):
         residue["the receipt itself"] = 1
     return Erased(receipt, seconds, before, residue, verdict)
@@ -94,46 +89,24 @@ def verified(stage: Stage, receipt: bytes, key: bytes) -> tuple[str, ...]:
     return tuple(verdicts[0].stdout.splitlines())
 
 
-def search(stage: Stage, customer: str, pseudonym: str) -> dict[str, int]:
-    """Every store as it lies there: the pseudonym anywhere in a text, or the customer id as a whole text.
+def search(stage: Stage, customer: str, pseudonym: str, email: str) -> dict[str, int]:
+    """Every store as it lies there: the pseudonym or the address anywhere in a text, the customer id as a whole text,
+    and the pseudonym's digest, under which promises and games know the shopper.
 
-    The retailer's own bucket is not among them: it is not Gondola's, and holds what the retailer put there.
+    The retailer's own bucket is not among them: it is not Gondola's, and holds what the retailer put there. Nor is the
+    suppression, which is that digest, and all that is kept so that nothing of the shopper comes back.
     """
     found = {f"bigtable:{table}": rows_with(stage.values, table, pseudonym.encode()) for table in TABLES}
     found |= {f"bigquery:{name}": n for name, n in Cold(stage.values, stage.retailer).rows_with(pseudonym).items()}
+    parts = (pseudonym, email, digest(stage.retailer.id, pseudonym))
     for place, content in every_document(stage.values):
-        if pseudonym in place or holds(content, pseudonym, customer):
-            name = f"firestore:{place.rsplit('/', 1)[0]}"
+        collection = place.rsplit("/", 1)[0]
+        wanted = parts[:2] if collection.endswith(f"/{SUPPRESSIONS.name}") else parts
+        if any(part in place or holds(content, part, customer) for part in wanted):
+            name = f"firestore:{collection}"
             found[name] = found.get(name, 0) + 1
     for name in stage.addresses:
         log = stage.logs / f"{name}.log"
-        if log.is_file() and pseudonym in log.read_text(errors="replace"):
+        if log.is_file() and any(part in log.read_text(errors="replace") for part in parts):
             found[f"log:{name}"] = 1
     return {store: number for store, number in found.items() if number}
-
-
-def _call(
-    address: str, method: str, path: str, headers: dict[str, str], body: bytes, expected: tuple[int, ...]
-) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(_fetch(address, method, path, headers, body, expected) or b"{}")
-    return found
-
-
-def _fetch(
-    address: str, method: str, path: str, headers: dict[str, str], body: bytes, expected: tuple[int, ...]
-) -> bytes:
-    to = urlsplit(address)
-    connection = http.client.HTTPConnection(to.hostname or "", to.port, timeout=PATIENCE_S)
-    try:
-        connection.request(method, path, body or None, headers)
-        answer = connection.getresponse()
-        content = answer.read()
-    finally:
-        connection.close()
-    if answer.status not in expected:
-        told = json.loads(content) if content.startswith(b"{") else {}
-        raise DemoFailed(
-            f"{method} of an erasure answered {answer.status} ({told.get('detail', 'without a reason')}), so nobody "
-            "is erased; see the log of consent_erasure"
-        )
-    return content

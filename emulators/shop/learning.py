@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 
 from emulators.shop.background import follow, in_background
 from emulators.shop.cold import Cold
 from emulators.shop.hot import shoppers_with_parameters
+from emulators.shop.people import type_command
 from emulators.shop.screen import Screen
 from emulators.shop.stage import DemoFailed, Stage
 
@@ -28,23 +26,10 @@ class Scored:
 
 def publish_tree(stage: Stage) -> str:
     """Publishes the example tree as a marketer would; what the command said."""
-    done = _command(stage, "layers.tree", "publish", TREE, "--retailer", stage.retailer.id)
+    done = type_command(stage, "layers.tree", "publish", TREE, "--retailer", stage.retailer.id)
     if done.returncode:
         raise DemoFailed(f"the tree was not published, so nothing can be decided: {done.stderr.strip() or 'no reason'}")
     return done.stdout.strip()
-
-
-def _command(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """What a person would type, with the environment that leads to the stack."""
-    return subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=stage.repository,
-        env={**os.environ, **stage.values.values},
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 def score(stage: Stage, screen: Screen) -> Scored:
@@ -60,7 +45,7 @@ def score(stage: Stage, screen: Screen) -> Scored:
         return shoppers_with_parameters(stage.values, stage.retailer.id)
 
     with screen.bar("scoring, shoppers with parameters", wanted) as bar:
-        work = in_background(lambda: _command(stage, "functions.scoring", "run", "--retailer", stage.retailer.id))
+        work = in_background(lambda: type_command(stage, "functions.scoring", "run", "--retailer", stage.retailer.id))
         done = follow(work, lambda: bar.at(written()), 2.0)
         seconds = time.monotonic() - begun
         found = written()

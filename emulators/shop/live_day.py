@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
@@ -22,6 +22,13 @@ SEEN_OF = 5
 """One experience in so many is reported as seen, chosen by the event's id."""
 
 RECALL_AT = 10
+
+Stamp = Callable[[Event], Event]
+"""An action as it is sent."""
+
+Watch = Callable[[Tracker, Session, Event, Answer], Awaitable[None]]
+"""Somebody beside the page, who may look at it again before the shopper goes on."""
+
 _KINDS = frozenset({"promotion", "game", "recommendation", "tension", "default"})
 
 
@@ -66,8 +73,21 @@ def play(
     return asyncio.run(play_all(front, shoppers, progress, at_a_time))
 
 
+def as_it_is(event: Event) -> Event:
+    return event
+
+
+async def nobody(_tracker: Tracker, _session: Session, _event: Event, _answer: Answer) -> None:
+    return
+
+
 async def play_all(
-    front: Front, shoppers: Sequence[Sequence[Session]], progress: Callable[[int], None], at_a_time: int
+    front: Front,
+    shoppers: Sequence[Sequence[Session]],
+    progress: Callable[[int], None],
+    at_a_time: int,
+    stamp: Stamp = as_it_is,
+    watch: Watch = nobody,
 ) -> Played:
     """As `play`, in the running loop."""
     played = Played()
@@ -78,7 +98,7 @@ async def play_all(
         try:
             for visits in waiting:
                 for session in visits:
-                    await _visit(tracker, session, played, progress)
+                    await _visit(tracker, session, played, progress, stamp, watch)
         finally:
             tracker.close()
 
@@ -88,8 +108,15 @@ async def play_all(
     return played
 
 
-async def _visit(tracker: Tracker, session: Session, played: Played, progress: Callable[[int], None]) -> None:
-    for event in session.events:
+async def _visit(
+    tracker: Tracker,
+    session: Session,
+    played: Played,
+    progress: Callable[[int], None],
+    stamp: Stamp,
+    watch: Watch,
+) -> None:
+    for event in map(stamp, session.events):
         played.events[event.id] = event
         answer = await tracker.step(session.shopper, session.id, event)
         if answer is not None:
@@ -100,6 +127,7 @@ async def _visit(tracker: Tracker, session: Session, played: Played, progress: C
                 # A page reports what came into view and asks nothing in return.
                 played.events[seen.id] = seen
                 await tracker.send(session.shopper, session.id, seen)
+            await watch(tracker, session, event, answer)
         played.steps += 1
         progress(played.steps)
 

@@ -56,7 +56,7 @@ def _day(orders: int | None) -> list[list[Session]]:
     return live_day(found[:orders], Assortment(read_products(), prices))
 
 
-def _write(path: Path, lines: Iterable[bytes]) -> int:
+def write_lines(path: Path, lines: Iterable[bytes]) -> int:
     """Whole or not at all: a file cut short would look like a quiet day."""
     partial, count = path.with_name(path.name + ".partial"), 0
     with gzip.open(partial, "wb") if path.suffix == ".gz" else partial.open("wb") as file:
@@ -88,12 +88,12 @@ def main(arguments: list[str]) -> int:
     given = _arguments().parse_args(arguments)
     try:
         if given.command == "day":
-            print(f"{given.out}: {_write(given.out, lines_of(_day(given.orders)))} events")
+            print(f"{given.out}: {write_lines(given.out, lines_of(_day(given.orders)))} events")
             return 0
         values = Settings(Stack.attach(given.folder).environment("decisioning"))
-        print(f"{given.out}: {_write(given.out, record_lines(values, given.retailer))} events")
+        print(f"{given.out}: {write_lines(given.out, record_lines(values, given.retailer))} events")
         known = parameter_lines(parameters_by_shopper(values, given.retailer))
-        print(f"{given.parameters}: {_write(given.parameters, known)} shoppers")
+        print(f"{given.parameters}: {write_lines(given.parameters, known)} shoppers")
     except (DataMissing, NotUp, OSError) as error:
         print(f"nothing is written: {error}", file=sys.stderr)
         return 2

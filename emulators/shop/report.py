@@ -11,11 +11,13 @@ from typing import Any
 
 from rich.table import Table
 
+from emulators.shop import market_told
 from emulators.shop.erasing import Erased
 from emulators.shop.history import Delivered, Taken
 from emulators.shop.journey_data import LIVE_DAY
 from emulators.shop.learning import Scored
 from emulators.shop.live_day import Played, Recall
+from emulators.shop.market import Market
 from emulators.shop.measures import percentile
 from emulators.shop.purging import Purged
 from emulators.shop.replaying import Replayed
@@ -38,6 +40,7 @@ class Results:
     followed: Followed
     decided: Decided
     replayed: Replayed
+    market: Market
     journey: Mapping[str, Any]
     erased: Erased
     purged: Purged
@@ -83,6 +86,7 @@ def summary(found: Results) -> dict[str, Any]:
             "excused": found.replayed.excused,
             "seconds": round(found.replayed.seconds, 1),
         },
+        "market_day": market_told.summary(found.market),
         "recall_at_10": _rounded(found.recall.value),
         "recall": {
             "orders": found.recall.orders,
@@ -186,6 +190,7 @@ def rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"{replayed['decisions']:,} decisions: {replayed['same']:,} the same bit for bit, {replayed['different']} "
             f"different, {sum(replayed['excused'].values())} excused, in {replayed['seconds']:.1f} s",
         ),
+        *market_told.rows(numbers["market_day"]),
         ("recall@10", f"{recalled} over {numbers['recall']['orders']} orders (popular products: {popular})"),
         (
             "erasure",

@@ -46,31 +46,32 @@ class Decided:
 def settle(
     stage: Stage,
     audit: Audit,
-    history: int,
-    shoppers: Sequence[Sequence[Session]],
+    events: int,
+    decisions: int,
     played: Played,
+    excused: Collection[str],
     screen: Screen,
 ) -> tuple[Followed, Decided]:
     """Waits until the day has cooled, then counts.
 
     Args:
-        history: events of the past, all acknowledged. shoppers: whose sessions were played.
+        events, decisions: of the story so far: all acknowledged, all logged. excused: see `compare`.
 
     Raises:
         DemoFailed: an event is missing somewhere, or a live event has no decision.
     """
     cold = Cold(stage.values, stage.retailer)
     live = set(played.tally.acknowledged)
-    total = history + len(live)
+    total = events + len(live)
     with screen.bar("cooling, events", total) as bar:
         until(bar, cold.events_so_far, total, passing=(Unavailable,))
     with screen.bar("dispatched, events", total) as bar:
         until(bar, lambda: len(audit.ids), total)
-    with screen.bar("cooling, decisions", len(live)) as bar:
+    with screen.bar("cooling, decisions", decisions + len(live)) as bar:
         decided_so_far = partial(cold.number, "COUNT(DISTINCT event_id)", "cooled_decisions")
-        until(bar, decided_so_far, len(live), passing=(Unavailable,))
+        until(bar, decided_so_far, decisions + len(live), passing=(Unavailable,))
     stored, cooled = stored_ids(stage.values, stage.retailer.id), cold.event_ids()
-    sent = history + len(played.tally.sent)
+    sent = events + len(played.tally.sent)
     followed = Followed(sent, total, len(stored), len(audit.ids), len(cooled), sent - len(cooled))
     check(followed, played, stored, audit.ids, cooled)
     rows = cold.rows(f"SELECT event_id, node_after, revision FROM `{cold.dataset}.decisions`")
@@ -78,7 +79,7 @@ def settle(
     without = live - decided.keys()
     if without:
         raise DemoFailed(f"{len(without)} live events have no decision, so decisioning lost them; see its log")
-    return followed, compare(played, decided, unsettled(shoppers), _revised(cold))
+    return followed, compare(played, decided, excused, _revised(cold))
 
 
 def _revised(cold: Cold) -> int:

@@ -1,4 +1,4 @@
-"""The story that `make demo` tells: seven steps, each of which proves something or stops the demo."""
+"""The story that `make demo` tells: eight steps, each of which proves something or stops the demo."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from rich.table import Table
 from rich.text import Text
 
-from emulators.shop import history, learning, report
+from emulators.shop import history, learning, offering, report
 from emulators.shop.assortment import Assortment
 from emulators.shop.audit import Audit
 from emulators.shop.background import follow, in_background
@@ -23,12 +23,14 @@ from emulators.shop.erasing import Erased, erase
 from emulators.shop.journey_data import LIVE_DAY, live_day_for, moved, shift_for
 from emulators.shop.journey_files import read_orders
 from emulators.shop.live_day import RECALL_AT, Played, play, recall_of
+from emulators.shop.market import Market, Shop, market_day
 from emulators.shop.measures import percentile
+from emulators.shop.prizes import EMAIL
 from emulators.shop.purging import purge
 from emulators.shop.replaying import replay_day
 from emulators.shop.screen import Screen
 from emulators.shop.sessions import Session, live_day
-from emulators.shop.settling import settle
+from emulators.shop.settling import settle, unsettled
 from emulators.shop.stage import DemoFailed, Stage
 from emulators.shop.told import Step, changes, most_varied, tell
 from emulators.shop.tracker import Front
@@ -50,6 +52,10 @@ class Options:
     today: date
     history_days: int | None = None
     orders: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        return self.history_days is None and self.orders is None
 
 
 def tell_all(stage: Stage, options: Options, screen: Screen, begun: float) -> report.Results:
@@ -86,19 +92,22 @@ def tell_all(stage: Stage, options: Options, screen: Screen, begun: float) -> re
         for what, (sent, found) in reconciled.items():
             screen.say(f"{what}: {sent:,} sent, {found:,} found")
 
-        screen.chapter(3, "Scoring")
+        screen.chapter(3, "Campaigns, and scoring")
+        for said in offering.publish_campaigns(stage, options.today):
+            screen.say(said)
         scored = learning.score(stage, screen)
         screen.say(f"{scored.shoppers:,} shoppers have parameters after {scored.seconds:.1f} s: {scored.told}")
 
         screen.chapter(4, f"A live day: {day} (really {LIVE_DAY})")
         shoppers = sessions_of(options, assortment)
-        played, seconds = _play(stage, shoppers, screen)
+        front = front_of(stage)
+        played, seconds = _play(front, shoppers, screen)
         p50, p95 = (percentile(played.tally.latencies_ms, share) for share in (0.5, 0.95))
         screen.say(
             f"{len(played.tally.sent):,} events in {seconds:.0f} s, {played.tally.retries} requests repeated; from an "
             f"event's POST to its experience p50 {p50:.0f} ms, p95 {p95:.0f} ms"
         )
-        followed, decided = settle(stage, audit, delivered.orders, shoppers, played, screen)
+        followed, decided = settle(stage, audit, delivered.orders, 0, played, unsettled(shoppers), screen)
         dawn = datetime.combine(day, clock_time.min, ZoneInfo(stage.retailer.timezone)).astimezone(UTC)
         popular = Cold(stage.values, stage.retailer).most_bought(dawn, POPULAR_DAYS, RECALL_AT)
         recalled = recall_of(shoppers, played, popular)
@@ -113,15 +122,22 @@ def tell_all(stage: Stage, options: Options, screen: Screen, begun: float) -> re
             f"{replayed.different} differ, {sum(replayed.excused.values())} are excused"
         )
 
-    screen.chapter(5, "One shopper's journey")
-    customer, pseudonym, steps = journey(stage, shoppers, played)
+        screen.chapter(5, f"Today: {options.today}, with a campaign for each kind of experience")
+        shop = Shop(
+            stage, front, screen, _pseudonymiser(stage), options.today, options.orders, assortment,
+            [visits[0].shopper for visits in shoppers], options.whole,
+        )  # fmt: skip
+        market = market_day(shop, audit, followed.acknowledged, decided.count)
+
+    screen.chapter(6, "One shopper's journey")
+    customer, pseudonym, steps = journey(stage, (*shoppers, *market.shoppers), played, market)
     _print_journey(screen, steps)
 
-    screen.chapter(6, "One shopper erased")
-    erased = erase(stage, customer, pseudonym, f"demo-{day.isoformat()}", datetime.now(UTC))
+    screen.chapter(7, "One shopper erased")
+    erased = erase(stage, customer, pseudonym, f"demo-{day.isoformat()}", EMAIL)
     _print_erasure(screen, erased)
 
-    screen.chapter(7, "The retention purge, with its clock moved on")
+    screen.chapter(8, "The retention purge, with its clock moved on")
     purged = purge(stage, day)
     screen.say(
         f"at {purged.clock:%Y-%m-%d}: {purged.beyond_before:,} rows were beyond their contract, after "
@@ -137,9 +153,10 @@ def tell_all(stage: Stage, options: Options, screen: Screen, begun: float) -> re
         played=played,
         play_seconds=seconds,
         recall=recalled,
-        followed=followed,
+        followed=market.followed,
         decided=decided,
         replayed=replayed,
+        market=market,
         journey={"nodes": sorted({step.after for step in steps}), "decisions": len(steps)},
         erased=erased,
         purged=purged,
@@ -160,9 +177,10 @@ def _token(key: bytes, customer: str) -> str:
     return issue(key, customer, time.time())
 
 
-def _play(stage: Stage, shoppers: Sequence[Sequence[Session]], screen: Screen) -> tuple[Played, float]:
+def front_of(stage: Stage) -> Front:
+    """The shop's pages, and its server that signs their tokens."""
     retailer = stage.retailer
-    front = Front(
+    return Front(
         stage.addresses["ingest"],
         stage.addresses["experiences"],
         retailer.write_key,
@@ -170,6 +188,13 @@ def _play(stage: Stage, shoppers: Sequence[Sequence[Session]], screen: Screen) -
         retailer.origins[0],
         partial(_token, decode_key(stage.values[settings.secret(SecretKind.SIGNING_KEY, retailer.id)])),
     )
+
+
+def _pseudonymiser(stage: Stage) -> Pseudonymiser:
+    return Pseudonymiser(stage.values[settings.secret(SecretKind.PSEUDONYM_KEY, stage.retailer.id)])
+
+
+def _play(front: Front, shoppers: Sequence[Sequence[Session]], screen: Screen) -> tuple[Played, float]:
     events = sum(len(session.events) for visits in shoppers for session in visits)
     begun = time.monotonic()
     with screen.bar("live day, actions", events) as bar:
@@ -177,20 +202,24 @@ def _play(stage: Stage, shoppers: Sequence[Sequence[Session]], screen: Screen) -
     return played, time.monotonic() - begun
 
 
-def journey(stage: Stage, shoppers: Sequence[Sequence[Session]], played: Played) -> tuple[str, str, list[Step]]:
-    """The journey that visits the most nodes: whose it is (customer id, pseudonym), and its steps.
+def journey(
+    stage: Stage, shoppers: Sequence[Sequence[Session]], played: Played, market: Market
+) -> tuple[str, str, list[Step]]:
+    """The journey of who won and left an address, or else the one that visits the most nodes: whose it is (customer
+    id, pseudonym), and its steps.
 
     Raises:
         DemoFailed: there is no decision.
     """
     cold = Cold(stage.values, stage.retailer)
     decisions = cold.rows(f"SELECT * FROM `{cold.dataset}.decisions`")
-    chosen = most_varied(decisions)
-    key = stage.values[settings.secret(SecretKind.PSEUDONYM_KEY, stage.retailer.id)]
-    pseudonyms = {Pseudonymiser(key)(visits[0].shopper): visits[0].shopper for visits in shoppers}
+    pseudonym = _pseudonymiser(stage)
+    pseudonyms = {pseudonym(visits[0].shopper): visits[0].shopper for visits in shoppers}
+    chosen = pseudonym(market.games.winner) if market.games.winner else most_varied(decisions)
     if chosen is None or chosen not in pseudonyms:
         raise DemoFailed("no decision of the live day is logged, so no journey can be told; see the log of decisioning")
-    steps = tell((row for row in decisions if row["shopper"] == chosen), played.events)
+    events = played.events | market.played.events
+    steps = tell((row for row in decisions if row["shopper"] == chosen), events)
     return pseudonyms[chosen], chosen, steps
 
 

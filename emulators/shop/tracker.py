@@ -26,7 +26,7 @@ PAUSE_S = 0.2
 """Before the first repetition; each next pause is twice as long."""
 
 
-class Shown(msgspec.Struct, frozen=True):
+class Shown(msgspec.Struct, frozen=True, omit_defaults=True):
     """One experience of an answer; the fields of its kind, the others None or empty."""
 
     kind: str
@@ -36,6 +36,9 @@ class Shown(msgspec.Struct, frozen=True):
     text: str = ""
     generosity: float | None = None
     threshold: float | None = None
+    missing: float | None = None
+    name: str = ""
+    prize: float | None = None
 
 
 class After(msgspec.Struct, frozen=True):
@@ -136,6 +139,15 @@ class Tracker:
         if answer.after is None or answer.after.event != after or not answer.after.counted:
             self._tally.uncounted.append(after)
         return answer
+
+    async def look(self, shopper: str, after: str) -> Answer | None:
+        """The page once more, by somebody who only looks: nothing is tallied. None when no answer came."""
+        headers = {**self._read_headers, "Gondola-Shopper": self._front.token(shopper)}
+        try:
+            reply = await self._experiences.request("GET", f"{self._read_from}&after={after}", headers)
+        except (OSError, TimeoutError):
+            return None
+        return msgspec.json.decode(reply.body, type=Answer) if reply.status == 200 else None
 
     async def step(self, shopper: str, session: str, event: Event) -> Answer | None:
         """One action of the shopper and what the page shows next, timed from the one to the other."""

@@ -13,16 +13,23 @@ from rich.console import Console
 from emulators.shop import report
 from emulators.shop.assortment import Assortment
 from emulators.shop.erasing import Erased
+from emulators.shop.games import Closed
 from emulators.shop.history import Delivered, Taken
 from emulators.shop.journey_data import Line, Order
+from emulators.shop.kinds import Seen
 from emulators.shop.learning import Scored
 from emulators.shop.live_day import Played, Recall, sight_id
+from emulators.shop.market import Market
+from emulators.shop.offering import Simulated
+from emulators.shop.prizes import Games
+from emulators.shop.promised import Kept
 from emulators.shop.purging import Purged
 from emulators.shop.replaying import Replayed, night_after, read
 from emulators.shop.replaying import check as check_replay
 from emulators.shop.sessions import Session, browse
 from emulators.shop.settling import Decided, Followed, check, compare, unsettled
 from emulators.shop.stage import DemoFailed
+from emulators.shop.stopping import Paused
 from emulators.shop.tracker import Answer
 
 LIVE = date(2026, 11, 20)
@@ -45,6 +52,27 @@ def played(latencies: tuple[float, ...] = (20.0, 30.0, 400.0)) -> Played:
     return found
 
 
+def market() -> Market:
+    page = '{"tree":"market_day","node":"brand_offer","experience":{"kind":"promotion"}}'
+    return Market(
+        day=date(2026, 11, 22),
+        simulated=Simulated(300, {"arrival": 300}, {"promotion": 40}, 12.5, 80.0),
+        orders=96,
+        seconds=30.0,
+        seen=[Seen("promotion", "brand_week", "", 12, 40, page), Seen("default", "", "consent", 7, 90, page)],
+        paused=[Paused("brand_week", 0.912, 1.04)],
+        kept=[Kept("brand_week", 12, 5, 2, 1, 4, 100_000, 700, 400, 98_900)],
+        games=Games(
+            {("evening_draw", "won"): 3}, 0, [Closed("evening_draw", 95, 3, 9, "every winner is right")], [950], "7"
+        ),
+        followed=Followed(1002, 1002, 1002, 1002, 1002, 0),
+        decided=Decided(2, 0, 2, 2),
+        replayed=Replayed(4000, 3999, 0, {"late_event": 1}, 0.4),
+        shoppers=[],
+        played=played(),
+    )
+
+
 def results(recall: float | None = 0.25) -> report.Results:
     bad = [{"file": "orders/2026-06-06.ndjson.gz", "line": 115, "reason": "not valid JSON (at $)"}]
     return report.Results(
@@ -60,6 +88,7 @@ def results(recall: float | None = 0.25) -> report.Results:
         followed=Followed(1002, 1002, 1002, 1002, 1002, 0),
         decided=Decided(2, 0, 2, 2),
         replayed=Replayed(2, 2, 0, {}, 0.4),
+        market=market(),
         journey={"nodes": ["arrival"], "decisions": 1},
         erased=Erased(RECEIPT, 3.2, {"bigtable:events": 46}, {}),
         purged=Purged(datetime(2027, 12, 22, tzinfo=UTC), {"clean": True}, 4.5, 10, 0, 990, 991),
@@ -121,6 +150,11 @@ def test_the_file_is_the_summary_and_people_see_the_same(tmp_path: Path) -> None
         "0.250 over 300 orders",
         "70 applied",
         "2 decisions: 2 the same bit for bit, 0 different, 0 excused, in 0.4 s",
+        "12 promised, 5 earned, 2 freed, 1 taken back, 4 open; 989.00 left of 1,000.00",
+        "promotion brand_week 12, default consent 7",
+        "brand_week off pages in 0.91 s",
+        "evening_draw 95 tickets, 3 won, 9 void; every winner recomputed; 1 claimed and exported",
+        "4,000 decisions: 3,999 the same bit for bit, 0 different, 1 excused",
     ):
         assert part in out.getvalue()
 

@@ -36,6 +36,14 @@ def test_the_story_holds_and_everything_is_stopped(tmp_path: Path) -> None:
     )
     assert numbers["purge"]["beyond_contract_before"] > numbers["purge"]["beyond_contract_after"] == 0
     assert len(numbers["history"]["quarantined"]) == 3
+    market = numbers["market_day"]
+    assert market["replay"]["different"] == 0 and market["replay"]["same"] == market["replay"]["decisions"] > 0
+    assert {one["kind"] for one in market["kinds"]} >= {"game", "recommendation"}
+    assert market["paused"][-1]["what"] == "everything", "a pause of the tree is seen by a page that looks again"
+    assert [one["game"] for one in market["games"]] == ["basket_back", "evening_draw"]
+    assert all(one["told"].startswith("every winner is right") for one in market["games"])
+    for campaign in market["campaigns"]:
+        assert campaign["spent"] + campaign["reserved"] + campaign["left"] == campaign["limit"]
     assert "jane.doe" not in done.stdout + json.dumps(numbers), "what was wrong about a line is told nowhere"
     with pytest.raises(NotUp):
         Stack.attach(tmp_path / "stack")
