@@ -9,6 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from functions.budgets.auditing import Audit, audit_orders, audit_promises
 from functions.budgets.room import Room, make
 from functions.budgets.rules import has_room
 from layers.campaigns.budgets import paid_from
@@ -59,9 +60,31 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
             failure("a retailer's budgets could not be looked at", error)
             log("ERROR", "a budget could not be put in order", retailer=retailer.id, budget="")
             broken += 1
+    audited = Audit()
+    broken += await _audit(room, scheduled, audited)
     if not broken:
         log("INFO", "all budgets are in order", retailers=len(told))
-    return json_answer({"at": scheduled, "retailers": told, "broken": broken}, status=503 if broken else 200)
+    answered = {"at": scheduled, "retailers": told, "audit": audited, "broken": broken}
+    return json_answer(answered, status=503 if broken else 200)
+
+
+async def _audit(room: Room, now: datetime, found: Audit) -> int:
+    """How much of it failed: a retailer's orders, or the promises of all."""
+    await room.suppressions.fresh()
+    broken = 0
+    parts = [(r.id, audit_orders(room, r, now, found)) for r in room.registry]
+    for name, part in [*parts, ("", audit_promises(room, now, found))]:
+        try:
+            await part
+        except Exception as error:
+            failure("promises could not be audited; the next run begins where this one did", error)
+            log("ERROR", "promises could not be audited", retailer=name)
+            broken += 1
+    log(
+        "INFO", "promises were audited", shoppers=found.shoppers, promises=found.promises, late=found.late,
+        repaired=found.repaired, unrepaired=found.unrepaired, unreadable=len(found.unreadable),
+    )  # fmt: skip
+    return broken
 
 
 async def _look(room: Room, retailer: Retailer, now: datetime) -> tuple[list[Healed], int]:

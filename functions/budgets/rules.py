@@ -3,10 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
 from layers.campaigns.budgets import PaidFrom, cents
 from layers.campaigns.model import Campaign
 from layers.ledger.healing import Balance
+
+MOST_PROMISES = 1000
+"""Documents of promises that a run compares with the ledger: about as many reads more. A million are gone through in a
+week of runs."""
+
+_SETTLES = timedelta(minutes=30)
+"""From an order's arrival to its audit: Pub/Sub gives a message up after about 14 minutes of failures."""
+
+_FIRST = timedelta(days=2)
+_LONGEST = timedelta(hours=6)
+_SHORTEST = timedelta(hours=1)
+"""A statement an hour and retailer; a night that was missed is made up for in four runs."""
+
+
+def span(until: datetime | None, now: datetime) -> tuple[datetime, datetime] | None:
+    """Of which arrivals the orders are audited next; None while it is too early.
+
+    Args:
+        until: up to where they were; None if never.
+    """
+    since = until if until is not None else now - _FIRST
+    last = min(now - _SETTLES, since + _LONGEST)
+    return (since, last) if last - since >= _SHORTEST else None
 
 
 def has_room(campaign: Campaign, paid: Iterable[PaidFrom], left: Mapping[str, Balance]) -> bool:

@@ -19,15 +19,22 @@ Look = Callable[[Promises], Awaitable[Sequence[Record]]]
 """The shopper's stored events since the oldest of these promises."""
 
 
-async def settle(purse: Purse, retailer_id: str, shopper: str, look: Look, now: datetime) -> list[Promise]:
+async def settle(
+    purse: Purse, retailer_id: str, shopper: str, look: Look, now: datetime, *, again: bool = False
+) -> list[Promise]:
     """The ledger first, then the document: killed in between, the same is done again.
 
     The events are read after the document that is written over, each time: whoever knew less never has the last word.
 
+    Args:
+        again: bring the ledger to all promises anew, not to those alone that the events change.
+
     Returns:
         The promises that changed, as they are now.
+
+    Raises:
+        Unreadable: this shopper's promises; nothing is settled.
     """
-    again = False
     while True:
         found, promises = await read_promises(purse.documents, retailer_id, shopper)
         if found is None or promises is None or not promises.promises:

@@ -191,6 +191,13 @@ TURNS = Collection(
     fields=("holder", "until"),
 )
 # One a retailer, written over by each run: it says whose turn it is, so it stays.
+# No shopper: moments alone.
+AUDITS = Collection(
+    "ledger_audits",
+    "How far promises were compared with orders, and with the reservations behind them.",
+    "<retailer>:orders, or promises",
+    fields=("until",),
+)
 SCORING_HEADS = Collection(
     "scoring_heads",
     "The newest scoring run of each retailer: an older one must not write any more.",
@@ -370,6 +377,7 @@ COLLECTIONS = (
     BUDGETS,
     BUDGET_SHARDS,
     RESERVATIONS,
+    AUDITS,
     SCORING_HEADS,
     SCORING_RUNS,
     SCORING_SETTINGS,

@@ -15,8 +15,11 @@ from layers.campaigns.withheld import Why, withheld_at, withhold
 from layers.ledger.books import Books
 from layers.ledger.ledger import Ledger, Wish
 from layers.retailers import Registry
+from layers.stores.bigquery.fake import FakeWarehouse
+from layers.stores.bigtable.fake import FakeHotEvents
 from layers.stores.collections import BUDGET_SHARDS, WITHHELD
 from layers.stores.firestore.fake import FakeDocuments
+from layers.stores.suppressions import FakeSuppressions
 from tests.handlers.asking import ask
 from tests.handlers.test_promises import MONEY, favourites
 from tests.handlers.visiting import DEMO, STRICT
@@ -40,7 +43,9 @@ class Desk:
         await withhold(self.documents, "demo", "favourites", Why.EXHAUSTED, NOW + timedelta(days=30), NOW)
 
     async def run(self, at: datetime) -> tuple[int, Any]:
-        response = await answer(ask("POST", "/"), Room(Registry([DEMO, STRICT]), self.documents), at)
+        warehouse = FakeWarehouse({"order_statuses": []})
+        stores = (FakeHotEvents(), warehouse, FakeSuppressions())
+        response = await answer(ask("POST", "/"), Room(Registry([DEMO, STRICT]), self.documents, *stores), at)
         return response.status_code, json.loads(bytes(response.body))
 
     async def withheld(self) -> frozenset[str]:
