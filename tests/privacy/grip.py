@@ -1,7 +1,7 @@
 """What an instance holds of the dead letters: messages until their lease ends, and the turn at sweeping them.
 
-A killed one holds both for some eighteen seconds, and everybody else waits. Twenty kills in a row that fall there took
-seven of the suite's thirteen minutes, so time is helped along after most of them (`Place.lets_go`).
+A killed one holds both for some eighteen seconds, and everybody else waits: in a run whose kills took ten minutes all
+stood still two dozen times. So time is helped along after most of them (`Place.lets_go`).
 """
 
 from __future__ import annotations
