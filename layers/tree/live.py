@@ -90,10 +90,10 @@ class PublishedTrees:
         if self._clock() < kept.until:
             return _given(kept)
         lock = self._locks.setdefault(retailer_id, asyncio.Lock())
-        if kept.live is not None and lock.locked():
-            return (
-                kept.live
-            )  # Somebody is reading it anew: the one of a moment ago will do. None of a moment ago won't.
+        if kept.live is not None and lock.locked() and self._clock() < kept.until + self._fresh_s:
+            # Somebody is reading it anew: the one of a moment ago will do. None of a moment ago won't, nor will what an
+            # instance read before it stood idle: pages of 2026-11-22 showed a tree from before a publication.
+            return kept.live
         async with lock:
             if self._clock() >= kept.until:
                 await self._read(retailer_id, kept)

@@ -202,3 +202,14 @@ async def test_those_who_come_while_the_first_tree_is_read_wait_for_it(documents
     clock.now += ABSENT_S
     shown = await asyncio.gather(*(trees.of("demo") for _ in range(4)))
     assert all(tree is not None for tree in shown)
+
+
+async def test_those_who_wake_an_instance_wait_for_what_is_shown_now(documents: Watched, clock: Clock) -> None:
+    """What it read before it stood idle may be hours old: nobody beside the one who reads it anew gets that."""
+    trees = PublishedTrees(documents, clock)
+    await publish(documents, "demo", TREE, SOURCE)
+    await trees.of("demo")
+    await publish(documents, "demo", NEXT, CHANGED)
+    clock.now += 2 * FRESH_S + 0.1
+    found = await asyncio.gather(*(trees.of("demo") for _ in range(5)))
+    assert {live.tree.version for live in found if live is not None} == {NEXT.version}
