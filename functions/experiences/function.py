@@ -12,12 +12,14 @@ from layers.declarations import (
     SecretKind,
 )
 
-PATHS = ("/v1/experiences", "/v1/experiences/stream")
+PATH = "/v1/experiences"
+STREAM_PATH = f"{PATH}/stream"
+DOCUMENT_PATH = f"{PATH}/openapi.json"
 
 FUNCTION = Function(
     name="experiences",
     purpose="Answers which experience suits a shopper now, counting the event just sent.",
-    trigger=Http(public=True, paths=PATHS),
+    trigger=Http(public=True, paths=(PATH, STREAM_PATH, DOCUMENT_PATH)),
     needs=(
         HotTable("events", Access.READ),
         HotTable("shoppers", Access.READ),

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.experiences.express import PageExpress
-from functions.experiences.function import PATHS
+from functions.experiences.function import DOCUMENT_PATH, PATH, STREAM_PATH
 from functions.experiences.room import Room, make
 from functions.experiences.rules import (
     SHOPPER_HEADER,
@@ -36,7 +36,6 @@ from layers.tree.journey import moved_by
 from layers.tree.live import Live
 from layers.tree.wording import Wording
 
-PATH, STREAM_PATH = PATHS
 _PRIVATE = {"Cache-Control": "private, no-store"}
 _STREAMED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -45,7 +44,7 @@ room = Lazily(make)
 
 @functions_framework.aio.http
 async def experiences(request: Request) -> Response:
-    """`GET /v1/experiences`, and `GET /v1/experiences/stream`."""
+    """`GET /v1/experiences`, its stream, and the document that describes both."""
     try:
         return await answer(request, await room(), datetime.now(UTC))
     except Exception as error:
@@ -62,7 +61,11 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
     """Every path to an answer; `now` is when the request arrived."""
     headers = dict(_PRIVATE)
     try:
-        if request.url.path not in PATHS:
+        # Not `request.url.path`: Starlette makes a URL of the Host header too, which may then hold the path, or raise.
+        path = request.scope["path"]
+        if path == DOCUMENT_PATH:
+            return _document(request.method)
+        if path not in (PATH, STREAM_PATH):
             raise Problem(404, "no-such-path", "There is nothing here", f"Experiences are read from {PATH}.")
         retailer = room.registry.by_read_key.get(request.query_params.get("key", ""))
         if retailer is None:
@@ -76,23 +79,32 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=headers)
         if request.method != "GET":
-            raise Problem(405, "method-not-allowed", "Experiences are read", f"Use GET {request.url.path}.")
+            raise Problem(405, "method-not-allowed", "Experiences are read", f"Use GET {path}.", allow="GET, OPTIONS")
         question = read_question(request.headers, request.query_params, room.doors[retailer.id], now.timestamp())
     except InvalidQuestion as refusal:
         return Problem(refusal.status, refusal.kind, refusal.title, refusal.detail).answer(headers)
     except Problem as problem:
         return problem.answer(headers)
-    if request.url.path == STREAM_PATH:
+    if path == STREAM_PATH:
         return _streamed(question, retailer, origin, room)
     return await shown(question, retailer, origin, room, now)
 
 
+def _document(method: str) -> Response:
+    from functions.experiences import openapi
+
+    if method not in ("GET", "HEAD"):
+        raise Problem(405, "method-not-allowed", "The document is read", f"Use GET {DOCUMENT_PATH}.", allow="GET, HEAD")
+    headers = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=3600"}
+    return Response(openapi.encoded(), 200, headers, media_type="application/json")
+
+
 def _streamed(question: Question, retailer: Retailer, origin: str | None, room: Room) -> Response:
-    headers = _STREAMED | cors(origin, "GET", SHOPPER_HEADER)
+    readable = cors(origin, "GET", SHOPPER_HEADER)
     if not room.streams.enter():
         detail = f"Ask {PATH} now, and for a stream again after the time in Retry-After."
         full = Problem(503, "too-many-streams", "This instance has no room for a stream", detail, 5 * RETRY_MS // 1000)
-        return full.answer(headers)
+        return full.answer(_PRIVATE | readable)
     wording = Wording(question.locale or retailer.locale, retailer.currency)
 
     async def ask(asked: Question, before: Sight | None) -> tuple[Sight, Answer | None]:
@@ -105,7 +117,7 @@ def _streamed(question: Question, retailer: Retailer, origin: str | None, room: 
     def default(asked: Question) -> Answer:
         return _default(retailer, asked, room.trees.last(retailer.id), "unavailable", wording)
 
-    return Stream(messages(question, ask, default, room.streams), headers, room.streams)
+    return Stream(messages(question, ask, default, room.streams), _STREAMED | readable, room.streams)
 
 
 async def shown(question: Question, retailer: Retailer, origin: str | None, room: Room, now: datetime) -> Response:

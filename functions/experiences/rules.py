@@ -27,7 +27,7 @@ _SLOT = r"[a-z][a-z0-9_]{0,47}"
 _SLOTS = re.compile(rf"{_SLOT}(,{_SLOT}){{0,15}}")
 _LOCALE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
 _LONGEST_ID = 64
-_PARTS = (
+PARTS = (
     ("after", _EVENT, "the same id that was sent to /v1/events"),
     ("session", _SESSION, "the same id that was sent to /v1/events"),
     ("slot", _SLOTS, "the page's places, with commas between them"),
@@ -129,7 +129,7 @@ def read_question(headers: Mapping[str, str], query: Mapping[str, str], door: Do
         InvalidQuestion: a part is missing or breaks its rule.
     """
     customer = door.customer(headers.get(SHOPPER_HEADER, ""), now)
-    for name, rule, meaning in _PARTS:
+    for name, rule, meaning in PARTS:
         value = query.get(name)
         if value is not None and not rule.fullmatch(value):
             raise InvalidQuestion(

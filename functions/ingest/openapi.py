@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import argparse
 from functools import cache
-from inspect import cleandoc
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -17,12 +16,18 @@ from functions.ingest.function import DOCUMENT_PATH, EVENTS_PATH
 from layers.events.envelope import CLOCK_SKEW, MAX_BODY_BYTES, MAX_EVENTS, Envelope, Rejection
 from layers.events.model import END, Event
 from layers.privacy.signature import HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, TOLERANCE_S
-from layers.shell.answers import ABOUT, PROBLEM
-
-Json = dict[str, Any]
-
-_AT = "#/components/schemas/"
-_JSON = "application/json"
+from layers.shell.described import (
+    AT,
+    JSON,
+    PREFLIGHT,
+    PROBLEM_SCHEMA,
+    RETRY_AFTER,
+    TEXT,
+    Json,
+    problem,
+    schemas_of,
+    served,
+)
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -113,66 +118,22 @@ REJECTED: Json = {
 
 def _schemas() -> Json:
     """What the parser decodes, with the words of the API in the place of the code's."""
-    _, found = msgspec.json.schema_components([Envelope, Event, Accepted], ref_template=_AT + "{name}")
-    (event,), _ = msgspec.json.schema_components([Event], ref_template=_AT + "{name}")
-    schemas: Json = msgspec.json.decode(msgspec.json.encode(found).replace(msgspec.json.encode(END)[1:-1], b"$"))
+    (event,), _ = msgspec.json.schema_components([Event], ref_template=AT + "{name}")
+    schemas = schemas_of([Envelope, Event, Accepted], END)
     schemas["Event"] = event
-    for schema in schemas.values():
-        if "description" in schema:
-            schema["description"] = cleandoc(schema["description"])
     envelope = schemas["Envelope"]
     envelope["description"] = "One shopper and one session. A field that is not declared refuses its event."
     # The parser splits the envelope without decoding its events, so it knows them as anything.
-    envelope["properties"]["events"]["items"] = {"$ref": _AT + "Event"}
+    envelope["properties"]["events"]["items"] = {"$ref": AT + "Event"}
     envelope["properties"]["shopper"]["description"] = "The retailer's customer id; kept as a keyed pseudonym only."
     rejection = schemas["Rejection"]
     rejection["description"] = "Why an event was refused: places and rules, never a value."
-    schemas["Problem"] = {
-        "title": "Problem",
-        "description": "RFC 9457. `detail` says the fact, its consequence and the remedy; it quotes nothing.",
-        "type": "object",
-        "properties": {
-            "type": {"type": "string", "format": "uri"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "rejected": {"type": "array", "items": {"$ref": _AT + "Rejection"}, "minItems": 1},
-        },
-        "required": ["type", "title", "status", "detail"],
-        "additionalProperties": False,
-    }
+    rejected = {"type": "array", "items": {"$ref": AT + "Rejection"}, "minItems": 1}
+    schemas["Problem"] = {**PROBLEM_SCHEMA, "properties": {**PROBLEM_SCHEMA["properties"], "rejected": rejected}}
     return schemas
 
 
-_CORS: Json = {
-    "Access-Control-Allow-Origin": {
-        "description": "The page's origin, if it is one of the retailer's.",
-        "schema": {"type": "string"},
-    },
-    "Vary": {"schema": {"type": "string"}},
-}
-_PREFLIGHT: Json = _CORS | {
-    name: {"schema": {"type": "string"}}
-    for name in ("Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Access-Control-Max-Age")
-}
-
-
-def _problem(status: int, description: str, *kinds: str, text: bool = False, **headers: Json) -> Json:
-    """Args:
-    kinds: ends of the document's `type`. text: the HTTP layer may also answer, before any function is asked.
-    """
-    held: Json = {"type": {"enum": [ABOUT + kind for kind in kinds]}, "status": {"const": status}}
-    schema = {"allOf": [{"$ref": _AT + "Problem"}, {"properties": held}]}
-    content: Json = {PROBLEM: {"schema": schema}}
-    if text:
-        content |= _TEXT
-    named = {name.replace("_", "-"): header for name, header in headers.items()}
-    return {"description": description, "headers": _CORS | named, "content": content}
-
-
-_TEXT: Json = {"text/plain": {"schema": {"type": "string"}}}
-_RETRY_AFTER: Json = {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}
-_WRONG_METHOD = _problem(
+_WRONG_METHOD = problem(
     405,
     "Another method than those of this path.",
     "method-not-allowed",
@@ -182,16 +143,16 @@ _WRONG_METHOD = _problem(
 _POST_ANSWERS: Json = {
     "200": {
         "description": "Some events were refused and need correction; every other one is durable.",
-        "headers": _PREFLIGHT,
+        "headers": PREFLIGHT,
         "content": {
-            _JSON: {
-                "schema": {"$ref": _AT + "Accepted"},
+            JSON: {
+                "schema": {"$ref": AT + "Accepted"},
                 "examples": {"one": {"value": {"accepted": 1, "rejected": [REJECTED]}}},
             }
         },
     },
-    "204": {"description": "Every event is stored and dispatched.", "headers": _PREFLIGHT},
-    "400": _problem(
+    "204": {"description": "Every event is stored and dispatched.", "headers": PREFLIGHT},
+    "400": problem(
         400,
         "Nothing was taken: the body is no envelope or not whole, no event in it is valid, or the request is no HTTP.",
         "invalid-body",
@@ -199,26 +160,26 @@ _POST_ANSWERS: Json = {
         "body-incomplete",
         text=True,
     ),
-    "401": _problem(401, "The key is unknown, or the signature does not hold.", "unknown-key", "signature"),
-    "403": _problem(403, "The page's origin is not among the retailer's.", "origin-not-allowed"),
+    "401": problem(401, "The key is unknown, or the signature does not hold.", "unknown-key", "signature"),
+    "403": problem(403, "The page's origin is not among the retailer's.", "origin-not-allowed"),
     "405": _WRONG_METHOD,
-    "408": {"description": "The request took too long to arrive; the connection is closed.", "content": _TEXT},
-    "413": _problem(413, f"More than {MAX_BODY_BYTES} bytes.", "body-too-large"),
-    "415": _problem(415, "Another content type, or a compressed body.", "content-type", "content-encoding"),
-    "429": _problem(
+    "408": {"description": "The request took too long to arrive; the connection is closed.", "content": TEXT},
+    "413": problem(413, f"More than {MAX_BODY_BYTES} bytes.", "body-too-large"),
+    "415": problem(415, "Another content type, or a compressed body.", "content-type", "content-encoding"),
+    "429": problem(
         429,
         "More events at once than one instance takes of this retailer, or, as text, than may wait on one connection. "
         "Cloud Run itself answers so, without a document, when no instance has room. Send the same request again.",
         "too-many-events",
         text=True,
-        Retry_After=_RETRY_AFTER,
+        Retry_After=RETRY_AFTER,
     ),
-    "431": {"description": "The headers are too large; the connection is closed.", "content": _TEXT},
-    "503": _problem(
+    "431": {"description": "The headers are too large; the connection is closed.", "content": TEXT},
+    "503": problem(
         503,
         "Not acknowledged: a store is down, or too much is waiting. Sending the same request again is harmless.",
         "try-again",
-        Retry_After=_RETRY_AFTER | {"required": True},
+        Retry_After=RETRY_AFTER | {"required": True},
     ),
 }
 
@@ -247,17 +208,17 @@ _SIGNATURE_HEADERS = [
 
 def document() -> Json:
     """The whole document, as data."""
-    body = {"oneOf": [{"$ref": _AT + "Envelope"}, {"$ref": _AT + "Envelopes"}]}
+    body = {"oneOf": [{"$ref": AT + "Envelope"}, {"$ref": AT + "Envelopes"}]}
     examples = {
         "page": {"summary": "From a page", "value": ENVELOPE},
         "server": {"summary": "From a retailer's server, signed", "value": FROM_A_SERVER},
     }
-    as_text = {"type": "string", "contentMediaType": _JSON, "contentSchema": body}
+    as_text = {"type": "string", "contentMediaType": JSON, "contentSchema": body}
     schemas = _schemas() | {
         "Envelopes": {
             "description": f"For signed requests. At most {MAX_EVENTS} events in all.",
             "type": "array",
-            "items": {"$ref": _AT + "Envelope"},
+            "items": {"$ref": AT + "Envelope"},
             "minItems": 1,
             "maxItems": MAX_EVENTS,
         }
@@ -288,7 +249,7 @@ def document() -> Json:
                         "description": f"At most {MAX_BODY_BYTES} bytes, not compressed. `text/plain` is for "
                         "`navigator.sendBeacon`, which then needs no preflight.",
                         "content": {
-                            _JSON: {"schema": body, "examples": examples},
+                            JSON: {"schema": body, "examples": examples},
                             "text/plain": {"schema": as_text},
                         },
                     },
@@ -302,28 +263,12 @@ def document() -> Json:
                         {"name": "Origin", "in": "header", "schema": {"type": "string"}},
                     ],
                     "responses": {
-                        "204": {"description": "The page may send events.", "headers": _PREFLIGHT},
+                        "204": {"description": "The page may send events.", "headers": PREFLIGHT},
                         **{status: _POST_ANSWERS[status] for status in ("401", "403", "405", "429", "503")},
                     },
                 },
             },
-            DOCUMENT_PATH: {
-                "get": {
-                    "operationId": "readDocument",
-                    "summary": "This document",
-                    "responses": {
-                        "200": {
-                            "description": "OpenAPI 3.1",
-                            "headers": {
-                                "Access-Control-Allow-Origin": {"schema": {"const": "*"}},
-                                "Cache-Control": {"schema": {"type": "string"}},
-                            },
-                            "content": {_JSON: {"schema": {"type": "object", "required": ["openapi"]}}},
-                        },
-                        **{status: _POST_ANSWERS[status] for status in ("405", "429", "503")},
-                    },
-                }
-            },
+            **_document_path(),
         },
         "components": {
             "schemas": schemas,
@@ -338,6 +283,12 @@ def document() -> Json:
             },
         },
     }
+
+
+def _document_path() -> Json:
+    path = served(DOCUMENT_PATH)
+    path[DOCUMENT_PATH]["get"]["responses"] |= {status: _POST_ANSWERS[status] for status in ("405", "429", "503")}
+    return path
 
 
 @cache

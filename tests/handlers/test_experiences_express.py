@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from starlette.responses import Response
 
 from functions.experiences.express import PageExpress, Shown
-from functions.experiences.handler import PATH, answer, not_ready, shown
+from functions.experiences.function import PATH
+from functions.experiences.handler import answer, not_ready, shown
 from functions.experiences.room import Room
 from layers.shell.answers import head_of
 from layers.shell.express import Headers

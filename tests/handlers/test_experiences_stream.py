@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.experiences.express import PageExpress
-from functions.experiences.handler import PATH, STREAM_PATH, answer, not_ready, shown
+from functions.experiences.function import PATH, STREAM_PATH
+from functions.experiences.handler import answer, not_ready, shown
 from functions.experiences.room import Room
 from functions.experiences.streaming import (
     EVERY_S,
