@@ -21,7 +21,6 @@ from layers.declarations import (
     Http,
     Push,
     RetailerSecret,
-    SecretKind,
     Topic,
 )
 
@@ -72,16 +71,13 @@ def find(root: Path) -> tuple[Function, ...]:
 
 
 def _check_apart(function: Function) -> None:
-    """Contact details are read under an account that reads nothing else: joined, pseudonyms would be people.
-
-    A game's key is of no shopper: from it come the seeds, and who holds it learns nothing about anybody.
-    """
+    """Contact details are read under an account that reads nothing else: joined, pseudonyms would be people."""
     databases = {need.database for need in needs(function, Documents)}
     others = [
         *needs(function, HotTable),
         *needs(function, Dataset),
         *needs(function, DeadLetters),
-        *(need for need in needs(function, RetailerSecret) if need.kind is not SecretKind.GAME_KEY),
+        *needs(function, RetailerSecret),
         *(databases - {APART}),
     ]
     if APART in databases and others:

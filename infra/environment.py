@@ -24,6 +24,7 @@ from layers.declarations import (
     HotTable,
     PublicRandomness,
     RetailerSecret,
+    SealingKey,
     SigningKey,
     Topic,
     settings,
@@ -60,6 +61,7 @@ def values(stack: Stack, function: Function, made: Made) -> dict[str, pulumi.Inp
         found[settings.DEAD_LETTERS] = made.dead_letters
     found |= {settings.documents(need.database): made.databases[need.database] for need in needs(function, Documents)}
     found |= {settings.signing_key(need.name): made.keys[need.name] for need in needs(function, SigningKey)}
+    found |= {settings.sealing_key(need.name): made.keys[need.name] for need in needs(function, SealingKey)}
     if needs(function, PublicRandomness):
         found[settings.BEACON_RELAYS] = " ".join(stack.beacon_relays)
     found |= {settings.url(need.function): made.addresses[need.function] for need in needs(function, Calls)}

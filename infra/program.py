@@ -80,7 +80,7 @@ def provision(root: Path) -> None:
             tables=hot.names,
             topics={name: topic.id for name, topic in topics.items()},
             databases={name: database.id for name, database in databases.items()},
-            keys={name: signing_keys.version(key) for name, key in keys.items()},
+            keys={name: signing_keys.used(name, key, functions) for name, key in keys.items()},
             addresses=addresses,
             dead_letters=messaging.named(dead),
         )

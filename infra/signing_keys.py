@@ -1,7 +1,8 @@
-"""Cloud KMS: the keys that functions sign with, which nobody can read, not even their function.
+"""Cloud KMS: the keys that functions sign and seal with, which nobody can read, not even their function.
 
 A ring and a key can never be deleted, and a version that was destroyed signs nothing more; what it signed is verified
-with its public half for good, so that half is exported and published (functions/consent_erasure/README.md).
+with its public half for good, so that half is exported and published (functions/consent_erasure/README.md). What a
+destroyed version sealed is lost.
 """
 
 from __future__ import annotations
@@ -15,27 +16,32 @@ from infra import apis
 from infra.apis import Apis
 from infra.configuration import Stack
 from infra.declared import needs
-from layers.declarations import Function, SigningKey
+from layers.declarations import Function, SealingKey, SigningKey
 
 SIGNER = "roles/cloudkms.signerVerifier"
 """Signs, and reads the public half."""
+
+OPENER = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+"""Seals and opens; each use is in the audit log of data access, where that is switched on."""
 
 RING = "gondola"
 VERSION = "1"
 """In use. A new version changes who verifies what: make it by hand, publish its public half, then raise this."""
 
 _MONTH = f"{30 * 86400}s"
+_QUARTER = f"{90 * 86400}s"
 
 
 def signing_keys(stack: Stack, on: Apis, functions: tuple[Function, ...]) -> dict[str, Any]:
-    """Every key that some function signs with, by name."""
+    """Every key that some function signs or seals with, by name."""
     names = sorted({need.name for function in functions for need in needs(function, SigningKey)})
-    if not names:
+    seals = sorted({need.name for function in functions for need in needs(function, SealingKey)})
+    if not names and not seals:
         return {}
     ring = gcp.kms.KeyRing(
         RING, project=stack.project, name=RING, location=stack.region, opts=on.on(apis.KMS, protect=stack.protected)
     )
-    return {
+    signing = {
         name: gcp.kms.CryptoKey(
             name,
             name=name,
@@ -53,6 +59,31 @@ def signing_keys(stack: Stack, on: Apis, functions: tuple[Function, ...]) -> dic
         )
         for name in names
     }
+    sealing = {
+        name: gcp.kms.CryptoKey(
+            name,
+            name=name,
+            key_ring=ring.id,
+            purpose="ENCRYPT_DECRYPT",
+            # A new version seals, the former ones still open what they sealed.
+            rotation_period=_QUARTER,
+            version_template=gcp.kms.CryptoKeyVersionTemplateArgs(
+                algorithm="GOOGLE_SYMMETRIC_ENCRYPTION", protection_level="HSM"
+            ),
+            import_only=False,
+            skip_initial_version_creation=False,
+            destroy_scheduled_duration=_MONTH,
+            opts=on.on(apis.KMS, protect=stack.protected),
+        )
+        for name in seals
+    }
+    return signing | sealing
+
+
+def used(name: str, key: Any, functions: tuple[Function, ...]) -> Any:
+    """As functions are told of a key: the version that signs, or the key that seals."""
+    seals = any(need.name == name for function in functions for need in needs(function, SealingKey))
+    return key.id if seals else version(key)
 
 
 def version(key: Any) -> pulumi.Output[str]:
@@ -61,14 +92,16 @@ def version(key: Any) -> pulumi.Output[str]:
 
 
 def grants(on: Apis, made: dict[str, Any], function: Function, member: Any) -> list[Any]:
-    """One grant for each key that the function signs with, on that key."""
+    """One grant for each key that the function signs or seals with, on that key."""
+    granted = [(need.name, SIGNER) for need in needs(function, SigningKey)]
+    granted += [(need.name, OPENER) for need in needs(function, SealingKey)]
     return [
         gcp.kms.CryptoKeyIAMMember(
-            f"{function.service}-{need.name}",
-            crypto_key_id=made[need.name].id,
-            role=SIGNER,
+            f"{function.service}-{name}",
+            crypto_key_id=made[name].id,
+            role=role,
             member=member,
             opts=on.on(apis.KMS),
         )
-        for need in needs(function, SigningKey)
+        for name, role in granted
     ]

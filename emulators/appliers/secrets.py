@@ -49,7 +49,19 @@ def wanted(resources: Iterable[Resource]) -> list[str]:
 
 def signing_keys(resources: Iterable[Resource]) -> list[str]:
     """The ids of the keys that functions sign with. Pure."""
-    return sorted(f"{each.text('keyRing')}/cryptoKeys/{each.text('name')}" for each in resources if each.type == KEY)
+    return _keys(resources, "ASYMMETRIC_SIGN")
+
+
+def sealing_keys(resources: Iterable[Resource]) -> list[str]:
+    """The ids of the keys that functions seal with. Pure."""
+    return _keys(resources, "ENCRYPT_DECRYPT")
+
+
+def _keys(resources: Iterable[Resource], purpose: str) -> list[str]:
+    keys = [
+        each for each in resources if each.type == KEY and each.get("purpose", default="ASYMMETRIC_SIGN") == purpose
+    ]
+    return sorted(f"{each.text('keyRing')}/cryptoKeys/{each.text('name')}" for each in keys)
 
 
 def _signing_key() -> str:
@@ -68,6 +80,7 @@ def apply(resources: Iterable[Resource], file: Path) -> dict[str, str]:
     resources = list(resources)
     drawn = {name: base64.b64encode(secrets.token_bytes(BYTES)).decode() for name in wanted(resources)}
     drawn |= {name: _signing_key() for name in signing_keys(resources)}
+    drawn |= {name: base64.b64encode(secrets.token_bytes(BYTES)).decode() for name in sealing_keys(resources)}
     drawn[OWN_BEACON] = base64.b64encode(secrets.token_bytes(BYTES)).decode()
     if drawn.keys() - known.keys():
         known = {**drawn, **known}

@@ -105,11 +105,11 @@ def environment(
         )
     secrets = {name: values[identifier] for name, identifier in service.secrets.items()}
     plain = {name: str(localised(value, addresses)) for name, value in service.environment.items()}
-    # No Cloud KMS here: who is told the name of a key's version is handed the key.
+    # No Cloud KMS here: who is told the name of a key, or of its version, is handed the key.
     held = {
         f"{name}{settings.LOCAL}": values[key]
         for name, value in plain.items()
-        if (key := value.partition("/cryptoKeyVersions/")[0]) in values and key != value
+        if "/cryptoKeys/" in value and (key := value.partition("/cryptoKeyVersions/")[0]) in values
     }
     # Nothing here is sixty seconds on its way, and every erasure would wait for it; a page may be slow here, since
     # everything shares two cores.

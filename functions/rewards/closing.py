@@ -136,13 +136,13 @@ async def _decide(room: Room, retailer: Retailer, rules: GameRules, document: Do
         await _changed(room, document, {"rounds": rounds})
         said = f"{silent}; call again." if silent else f"{len(rounds)} rounds of the beacon are here; call again."
         raise Problem(503, "no-beacon" if silent else "not-yet", "Not all rounds of the beacon are here", said, 30)
+    seed = await room.seeds.of(document.data)
     if rules.kind == "draw" and tickets:
         (decides,) = rounds_of(rounds)
-        seed = room.keys[retailer.id].seed(retailer.id, rules)
         for ticket in drawn(rules, seed, decides.value, tickets):
             if ticket.outcome == "won":
                 await _outcome(room, retailer.id, ticket)
-    done = await _changed(room, document, {"status": CLOSED, "rounds": rounds})
+    done = await _changed(room, document, {"status": CLOSED, "rounds": rounds, "seed": seed.hex()})
     log("INFO", "game closed", retailer=retailer.id, game=rules.game, tickets=len(tickets), rounds=len(rounds))
     return done
 

@@ -7,14 +7,16 @@ from layers.declarations import (
     Http,
     LegalBasis,
     PublicRandomness,
-    RetailerSecret,
     Scale,
-    SecretKind,
+    SealingKey,
     SigningKey,
 )
 
 CLAIMS = "claims"
 """The key that links to a prize are signed with."""
+
+SEEDS = "seeds"
+"""The key that games' seeds are sealed with until they are closed."""
 
 TIMEOUT_S = 30
 
@@ -47,8 +49,8 @@ FUNCTION = Function(
     ),
     needs=(
         Documents(Access.WRITE, "rewards"),
-        RetailerSecret(SecretKind.GAME_KEY),
         SigningKey(CLAIMS),
+        SealingKey(SEEDS),
         PublicRandomness(),
     ),
     scale=Scale(max_instances=10, concurrency=20, timeout_s=TIMEOUT_S),

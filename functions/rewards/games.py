@@ -15,7 +15,7 @@ from functions.rewards.room import Room
 from functions.rewards.rules import MOST_PRIZES, rules_of, rules_text, ticket_of
 from functions.rewards.stages import CLOSED, MISSED, OPEN, shortest_seal
 from layers.game.beacon import UnknownSource
-from layers.game.chance import commitment, commitment_sha256, drawn, transcript
+from layers.game.chance import commitment, commitment_sha256, commitment_to, drawn, transcript
 from layers.game.model import GameRules, Ticket
 from layers.game.reading import InvalidGame, read_rules
 from layers.game.rounds import Round
@@ -65,7 +65,8 @@ async def announce(room: Room, retailer: Retailer, text: str, now: datetime) -> 
         for tier in rules.tiers:
             place = {"retailer": retailer.id, "game": rules.game, "tier": tier.tier, "closes": rules.closes, "won": []}
             await room.documents.create(PRIZES, prizes_id(retailer.id, rules.game, tier.tier), place)
-        sha256 = commitment_sha256(commitment(rules, room.keys[retailer.id].seed(retailer.id, rules)))
+        seed = await room.seeds.drawn(retailer.id, rules.game)
+        sha256 = commitment_sha256(commitment_to(rules, seed["seed_sha256"]))
         data: dict[str, Any] = {
             "retailer": retailer.id,
             "game": rules.game,
@@ -78,6 +79,7 @@ async def announce(room: Room, retailer: Retailer, text: str, now: datetime) -> 
             "sealed_sha256": "",
             "void": [],
             "rounds": {},
+            **seed,
         }
         if await room.documents.create(GAMES, id, data):
             log("INFO", "game announced", retailer=retailer.id, game=rules.game, commitment=sha256)
@@ -98,7 +100,7 @@ def told(room: Room, retailer: Retailer, data: Mapping[str, Any]) -> dict[str, A
         "status": data["status"],
         "announced": data["announced"],
         "commitment_sha256": data["commitment_sha256"],
-        "commitment": commitment(rules, room.keys[retailer.id].seed(retailer.id, rules)),
+        "commitment": commitment_to(rules, data["seed_sha256"]),
         "sealed_sha256": data["sealed_sha256"],
         "sealed": data["sealed"],
         "beacon": room.beacons.told(rules.beacon),
@@ -146,7 +148,7 @@ async def published(room: Room, retailer: Retailer, game: str) -> dict[str, Any]
         detail = "Its seed is secret until then. The schedule of `draws` closes it within minutes of its time."
         raise _refused("not-closed", "The game is not closed", detail, 409)
     rules = rules_of(document.data["rules"])
-    seed = room.keys[retailer.id].seed(retailer.id, rules)
+    seed = bytes.fromhex(document.data["seed"])
     rounds = rounds_of(document.data["rounds"])
     tickets = await settled(room, rules, document)
     if rules.kind == "draw" and tickets:

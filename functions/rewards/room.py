@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from functions.rewards.function import CLAIMS, TICK_S, TIMEOUT_S
-from functions.rewards.rules import GameKey
-from layers.declarations import SecretKind, settings
+from functions.rewards.function import CLAIMS, SEEDS, TICK_S, TIMEOUT_S
+from functions.rewards.seeds import Seeds
+from layers.declarations import settings
 from layers.declarations.settings import Settings
 from layers.game.beacon import Beacons
 from layers.retailers import Registry
@@ -19,14 +18,14 @@ from layers.stores.firestore.port import Documents
 @dataclass(frozen=True, slots=True)
 class Room:
     """Attributes:
-    project: whose accounts the calling functions run as. keys: of each retailer's games, by id. documents: of the
+    project: whose accounts the calling functions run as. seeds: of games, sealed. documents: of the
         database that is kept apart. request_s: how long a request that issues a ticket takes at most.
     tick_s: how often the schedule looks at games.
     """
 
     project: str
     registry: Registry
-    keys: Mapping[str, GameKey]
+    seeds: Seeds
     documents: Documents
     apart: Apart
     beacons: Beacons
@@ -37,7 +36,7 @@ class Room:
 
 async def make() -> Room:
     from layers.game.beacon import Both, Drand, OwnBeacon
-    from layers.signing.kms import signer
+    from layers.signing.kms import sealer, signer
     from layers.stores.firestore.documents import FirestoreDocuments
 
     values = Settings.of_process()
@@ -48,7 +47,7 @@ async def make() -> Room:
     return Room(
         values[settings.PROJECT],
         registry,
-        {r.id: GameKey(values[settings.secret(SecretKind.GAME_KEY, r.id)]) for r in registry},
+        Seeds(sealer(values, SEEDS)),
         documents,
         ApartDocuments(documents, registry.by_id),
         Both(OwnBeacon(values[settings.OWN_BEACON]), public) if local else public,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -109,24 +108,6 @@ def read(body: bytes, kind: type[T]) -> T:
     except UNREADABLE as error:
         path, rule = describe(error, fields_of(kind))
         raise InvalidRequest(f"{rule} (at {path})") from None
-
-
-class GameKey:
-    """A retailer's key of games, which the machine drew and Secret Manager holds: nobody chooses a seed.
-
-    Args:
-        text: 32 bytes in base64.
-    """
-
-    def __init__(self, text: str) -> None:
-        self._key = base64.b64decode(text)
-        if len(self._key) < 32:
-            raise ValueError("a game key has 32 random bytes")
-
-    def seed(self, retailer_id: str, rules: GameRules) -> bytes:
-        """The same at every time, and of another game another one: what one game reveals says nothing of the next."""
-        said = f"gondola/game-seed/1\n{retailer_id}\n{rules.game}\n{rules.opens.astimezone(UTC).isoformat()}"
-        return hmac.digest(self._key, said.encode(), "sha256")
 
 
 def rules_text(rules: GameRules) -> str:

@@ -66,7 +66,7 @@ async def _issue(room: Room, paid: Paid, rules: GameRules, game: dict[str, Any],
     lucky = False
     if rules.kind == "instant":
         value = (await room.beacons.round(rules.beacon, round_of(rules, paid.at))).value
-        lucky = wins(tier, value_of(room.keys[paid.retailer].seed(paid.retailer, rules), value, rules.game, entry))
+        lucky = wins(tier, value_of(await room.seeds.of(game), value, rules.game, entry))
         outcome = "lost"
     if not await _plays(room, paid, rules, entry):
         return "too many"

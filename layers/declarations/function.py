@@ -27,7 +27,6 @@ class SecretKind(StrEnum):
 
     PSEUDONYM_KEY = "pseudonym-key"
     SIGNING_KEY = "signing-key"
-    GAME_KEY = "game-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +127,13 @@ class SigningKey:
 
 
 @dataclass(frozen=True, slots=True)
+class SealingKey:
+    """Seals and opens with this key, which nobody can read: `layers.signing.sealing`. Who opens is in KMS's log."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class RetailerBucket:
     """The S3 bucket in which a retailer delivers; read through a federated identity, never with a key."""
 
@@ -152,6 +158,7 @@ Need = (
     | Documents
     | RetailerSecret
     | SigningKey
+    | SealingKey
     | RetailerBucket
     | PublicRandomness
     | Calls

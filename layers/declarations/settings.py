@@ -102,6 +102,11 @@ def signing_key(name: str) -> str:
     return f"GONDOLA_SIGNING_KEY_{_upper(name)}"
 
 
+def sealing_key(name: str) -> str:
+    """`projects/P/locations/L/keyRings/R/cryptoKeys/K`: KMS seals with its newest version and opens with any."""
+    return f"GONDOLA_SEALING_KEY_{_upper(name)}"
+
+
 def local_signing_key(name: str) -> str:
     """The private key itself, base64; set on the laptop only, where there is no Cloud KMS."""
     return f"{signing_key(name)}{LOCAL}"

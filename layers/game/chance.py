@@ -27,7 +27,12 @@ def commitment(rules: GameRules, seed: bytes) -> dict[str, Any]:
     """What is published before the game opens, as canonical JSON: the rules, whole, and the seed's hash."""
     if len(seed) != SEED_BYTES:
         raise ValueError(f"a seed has {SEED_BYTES} random bytes, so that nobody can guess it from its hash")
-    return {"commitment": 1, "rules": _plain(rules), "seed_sha256": sha256(seed).hexdigest()}
+    return commitment_to(rules, sha256(seed).hexdigest())
+
+
+def commitment_to(rules: GameRules, seed_sha256: str) -> dict[str, Any]:
+    """The same, of a seed that is sealed."""
+    return {"commitment": 1, "rules": _plain(rules), "seed_sha256": seed_sha256}
 
 
 def commitment_sha256(commitment: dict[str, Any]) -> str:

@@ -305,6 +305,9 @@ GAMES = Collection(
         "sealed_sha256",
         "void",
         "rounds",
+        "seed_sha256",
+        "sealed_seed",
+        "seed",
     ),
 )
 TICKETS = Collection(

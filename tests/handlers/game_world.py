@@ -19,7 +19,7 @@ from functions.draws import handler as draws
 from functions.draws.room import Room as DrawsRoom
 from functions.rewards import handler as rewards
 from functions.rewards.room import Room
-from functions.rewards.rules import GameKey
+from functions.rewards.seeds import Seeds
 from functions.tickets import handler as tickets
 from functions.tickets.room import Room as TicketsRoom
 from layers.calling import PrivateService, laptop_token
@@ -34,6 +34,7 @@ from layers.privacy.shopper_token import issue
 from layers.retailers import Registry, Retailer
 from layers.shell.push import encode_push
 from layers.signing.fake import FakeSigner
+from layers.signing.sealing import LocalSealer
 from layers.stores.apart import ApartDocuments
 from layers.stores.bigtable.fake import FakeShopperRows
 from layers.stores.bigtable.port import ConsentLine
@@ -119,8 +120,8 @@ class World:
         self.kept, self.loop = Interleaved("rewards"), asyncio.get_running_loop()
         self.beacons, self.rows, self.suppressions = WorldsBeacon(), FakeShopperRows(), FakeSuppressions()
         apart = ApartDocuments(self.kept, REGISTRY.by_id)
-        keys = {"demo": GameKey(KEY), "other": GameKey(base64.b64encode(bytes(32)).decode())}
-        self.room = Room(PROJECT, REGISTRY, keys, self.kept, apart, self.beacons, FakeSigner())
+        seeds = Seeds(LocalSealer(KEY), lambda: bytes(range(32)))
+        self.room = Room(PROJECT, REGISTRY, seeds, self.kept, apart, self.beacons, FakeSigner())
         self.ring = KeyRing({1: KEY})
         self.claims = ClaimsRoom(
             REGISTRY, {"demo": self.ring, "other": self.ring}, {"demo": DOOR, "other": b""}, self.service("claims")

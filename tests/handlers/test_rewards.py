@@ -7,7 +7,9 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -15,15 +17,16 @@ import pytest
 
 from functions.claims import handler as claims
 from functions.rewards import handler as rewards
-from functions.rewards.rules import CLAIM_DAYS, GameKey, audited
+from functions.rewards.rules import CLAIM_DAYS, audited
+from functions.rewards.seeds import AnotherSeed, Seeds
 from functions.rewards.stages import CLOSED
 from layers.calling import Refused, Unreachable
 from layers.events.model import Kept, KeptLine
 from layers.game.chance import entry_of
-from layers.game.reading import read_rules
 from layers.game.verify import verify
 from layers.privacy.shopper_token import issue
 from layers.privacy.suppression import digest
+from layers.signing.sealing import LocalSealer, NotSealed
 from layers.stores.apart import CalledApart
 from layers.stores.collections import CONTACTS, GAMES, PLAYERS, PRIZES, REFUNDS, TICKETS
 from tests.handlers.asking import ask
@@ -229,9 +232,50 @@ async def test_rules_and_seed_are_bound_before_anybody_plays() -> None:
     assert late.status_code == 400 and b"too-late" in late.body
     drand = rules("instant", game="third").replace("laptop test", "drand quicknet " + "a" * 64)
     assert b"laptop" in (await world.officer("POST", "/v1/games", {"retailer": "demo", "rules": drand})).body
-    other = GameKey(KEY)
-    first, second = read_rules(rules("instant")), read_rules(rules("instant", game="another"))
-    assert len({other.seed("demo", first), other.seed("demo", second), other.seed("other", first)}) == 3
+
+
+class Locked(LocalSealer):
+    """Counts who opens."""
+
+    def __init__(self) -> None:
+        super().__init__(KEY)
+        self.opened = 0
+
+    async def open(self, sealed: bytes, about: bytes) -> bytes:
+        self.opened += 1
+        return await super().open(sealed, about)
+
+
+@pytest.mark.parametrize("kind", ["instant", "draw"])
+async def test_a_seed_is_sealed_until_it_is_needed(kind: str) -> None:
+    world, locked = World(), Locked()
+    world.room = replace(world.room, seeds=Seeds(locked))
+    await world.announce(rules(kind))
+    held = world.documents(GAMES)[0]
+    assert held["seed"] == "" and locked.opened == 0
+    await played(world, kind)
+    assert locked.opened == (1 if kind == "instant" else 0), "of a draw nobody who plays opens it"
+    world.at(CLOSES + timedelta(minutes=6))
+    await world.close()
+    assert locked.opened == (1 if kind == "instant" else 0), "nor who seals the list of tickets"
+    world.at(CLOSES + timedelta(minutes=11))
+    await world.close()
+    seed = bytes.fromhex((await world.transcript())["seed"])
+    assert locked.opened == 1 and sha256(seed).hexdigest() == held["seed_sha256"]
+    assert seed not in base64.b64decode(held["sealed_seed"])
+
+
+async def test_two_games_have_two_seeds_and_neither_opens_as_the_other() -> None:
+    world = World()
+    world.room = replace(world.room, seeds=Seeds(LocalSealer(KEY)))
+    await world.announce(rules("draw"))
+    await world.announce(rules("draw", game="another"))
+    first, second = world.documents(GAMES)
+    assert first["seed_sha256"] != second["seed_sha256"]
+    with pytest.raises(NotSealed):
+        await world.room.seeds.of({**first, "sealed_seed": second["sealed_seed"]})
+    with pytest.raises(AnotherSeed):
+        await world.room.seeds.of({**first, "seed_sha256": second["seed_sha256"]})
 
 
 async def test_a_beacon_that_is_silent_costs_nobody_a_ticket() -> None:

@@ -25,13 +25,14 @@ from layers.declarations import (
     PublicRandomness,
     RetailerBucket,
     RetailerSecret,
+    SealingKey,
     SigningKey,
     Topic,
 )
 from layers.events.model import Purposes
 from tests.infra.conftest import ROOT
 
-INSIDE = {HotTable, Topic, DeadLetters, Dataset, Documents, RetailerSecret, SigningKey, Calls}
+INSIDE = {HotTable, Topic, DeadLetters, Dataset, Documents, RetailerSecret, SigningKey, SealingKey, Calls}
 """Stores and functions of this stack."""
 
 INWARDS = {RetailerBucket, PublicRandomness}
@@ -61,7 +62,7 @@ SPEAKERS = {
     "functions/feeds/deliveries.py": {"boto3", "botocore"},  # reads the retailer's own files
     "functions/feeds/front_door.py": {"urllib3"},  # sends them to ingest
     "layers/stores/bigquery/warehouse.py": {"requests"},  # the words of BigQuery's own client for what went wrong
-    "layers/signing/kms.py": {"requests"},  # asks Cloud KMS for a signature
+    "layers/signing/kms.py": {"requests"},  # asks Cloud KMS to sign or to seal
     "layers/calling/__init__.py": {"requests"},  # calls a function of this stack
     "layers/game/beacon.py": {"requests"},  # asks for a round of public randomness by its number
     # The officer's own computer asks consent_erasure.

@@ -17,6 +17,7 @@ from layers.declarations import (
     Push,
     RetailerSecret,
     Schedule,
+    SealingKey,
     SigningKey,
     Topic,
 )
@@ -55,10 +56,12 @@ def _needs(function: Function, looked: Any) -> set[Grant]:
             case RetailerSecret():
                 secrets = {f"{r.id}-{need.kind.value}" for r in looked.stack.retailers}
                 found |= {("secret", each, "roles/secretmanager.secretAccessor", me, "") for each in secrets}
-            case SigningKey():
+            case SigningKey() | SealingKey():
                 ring = f"projects/{project}/locations/{looked.stack.region}/keyRings/gondola"
                 key = f"{ring}/cryptoKeys/{need.name}"
-                found.add(("key", key, "roles/cloudkms.signerVerifier", me, ""))
+                seals = isinstance(need, SealingKey)
+                role = "roles/cloudkms.cryptoKeyEncrypterDecrypter" if seals else "roles/cloudkms.signerVerifier"
+                found.add(("key", key, role, me, ""))
             case Calls():
                 called = next(f for f in looked.functions if f.name == need.function)
                 if not (isinstance(called.trigger, Http) and called.trigger.public):

@@ -23,6 +23,7 @@ from layers.declarations import (
     Need,
     RetailerSecret,
     Schedule,
+    SealingKey,
     SecretKind,
 )
 from layers.retailers import RetentionClass
@@ -90,14 +91,25 @@ def test_each_breach_is_seen(looked: Any, more: Grant, says: str) -> None:
     assert breaches([*_found(looked), own, more], {"rewards", looked.member("run-rewards")}) == [says]
 
 
-def test_a_games_key_is_of_no_shopper_and_every_other_secret_is_refused() -> None:
-    def job(kind: SecretKind) -> Function:
-        return Function("prizes", "", Schedule("0 0 * * *"), (REWARDS, RetailerSecret(kind)))
+def test_a_retailers_secret_is_refused_and_a_key_that_nobody_reads_is_not() -> None:
+    def job(*needs: Need) -> Function:
+        return Function("prizes", "", Schedule("0 0 * * *"), (REWARDS, *needs))
 
-    assert check([job(SecretKind.GAME_KEY)], ())
-    for kind in set(SecretKind) - {SecretKind.GAME_KEY}:
+    assert check([job(SealingKey("seeds"))], ())
+    for kind in SecretKind:
         with pytest.raises(InvalidDeclaration, match="and another store"):
-            check([job(kind)], ())
+            check([job(RetailerSecret(kind))], ())
+
+
+def test_nobody_but_rewards_opens_a_seed(looked: Any) -> None:
+    seals = {f.name for f in looked.functions if any(isinstance(need, SealingKey) for need in f.needs)}
+    assert seals == {"rewards"}
+    keys = {key["name"]: key for key in looked.inputs("cryptoKey:CryptoKey")}
+    assert keys["seeds"]["purpose"] == "ENCRYPT_DECRYPT" and keys["seeds"]["rotationPeriod"]
+    openers = [g for g in looked.inputs("cryptoKeyIAMMember:CryptoKeyIAMMember") if "Decrypter" in g["role"]]
+    assert [(g["cryptoKeyId"].rpartition("/")[2], g["member"]) for g in openers] == [
+        ("seeds", looked.member("run-rewards"))
+    ]
 
 
 def test_the_contacts_have_one_reader_who_is_not_public(looked: Any) -> None:

@@ -15,6 +15,7 @@ from layers.declarations import (
     PublicRandomness,
     Push,
     RetailerSecret,
+    SealingKey,
     SigningKey,
     Topic,
     settings,
@@ -82,6 +83,9 @@ def test_the_environment_is_what_the_needs_promise(looked: Any) -> None:
                     ring = f"projects/{project}/locations/{looked.stack.region}/keyRings/gondola"
                     key = f"{ring}/cryptoKeys/{need.name}/cryptoKeyVersions/1"
                     expected[settings.signing_key(need.name)] = key
+                case SealingKey():
+                    ring = f"projects/{project}/locations/{looked.stack.region}/keyRings/gondola"
+                    expected[settings.sealing_key(need.name)] = f"{ring}/cryptoKeys/{need.name}"
                 case RetailerSecret():
                     secret |= {
                         settings.secret(need.kind, r.id): f"{r.id}-{need.kind.value}" for r in looked.stack.retailers

@@ -157,9 +157,7 @@ def test_stores_refuse_to_be_deleted_where_the_stack_is_protected(looked: Any) -
 
 def test_no_key_changes_by_accident(looked: Any) -> None:
     secrets = {s["secretId"] for s in looked.inputs("secret:Secret")}
-    assert secrets == {
-        f"{r.id}-{kind}" for r in looked.stack.retailers for kind in ("pseudonym-key", "signing-key", "game-key")
-    }
+    assert secrets == {f"{r.id}-{kind}" for r in looked.stack.retailers for kind in ("pseudonym-key", "signing-key")}
     for resource in looked.of("random:index/randomBytes:RandomBytes"):
         assert resource["protect"]
         assert resource["inputs"]["length"] >= 32

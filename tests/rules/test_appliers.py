@@ -177,6 +177,13 @@ class TestSecrets:
         signer = LocalSigner.of(drawn[key])
         assert PublicKey(await signer.public_key()).verifies(await signer.sign(b"text"), b"text")
 
+    def test_a_key_that_seals_is_no_key_that_signs(self, tmp_path: Path) -> None:
+        ring = "projects/p/locations/l/keyRings/gondola"
+        asked = resource(secrets.KEY, keyRing=ring, name="seeds", purpose="ENCRYPT_DECRYPT")
+        drawn = secrets.apply([asked], tmp_path / "secrets.json")
+        assert len(base64.b64decode(drawn[f"{ring}/cryptoKeys/seeds"])) == 32
+        assert (secrets.signing_keys([asked]), secrets.sealing_keys([asked])) == ([], [f"{ring}/cryptoKeys/seeds"])
+
     def test_a_value_in_the_graph_is_refused_without_being_repeated(self) -> None:
         with pytest.raises(InvalidGraph) as caught:
             secrets.wanted([version("hunter2")])
@@ -216,6 +223,14 @@ class TestServices:
             "OMP_WAIT_POLICY": "passive",
             "GONDOLA_PATIENCE_S": "2",
         }
+
+    def test_who_is_told_of_a_key_is_handed_it(self) -> None:
+        (made,) = services.wanted(service())
+        seals, signs = ("projects/p/locations/l/keyRings/gondola/cryptoKeys/" + name for name in ("seeds", "claims"))
+        named = {"SEALS": seals, "SIGNS": f"{signs}/cryptoKeyVersions/1", "PLAIN": "demo-x"}
+        asking = replace(made, environment=named, secrets={})
+        seen = services.environment(asking, {seals: "32 bytes", signs: "a key", "demo-x": "s3cret"}, {}, HERE, 4003)
+        assert (seen["SEALS_LOCAL"], seen["SIGNS_LOCAL"]) == ("32 bytes", "a key") and "PLAIN_LOCAL" not in seen
 
     def test_who_asks_a_beacon_is_handed_this_machines_own(self) -> None:
         (made,) = services.wanted(service())
