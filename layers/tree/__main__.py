@@ -14,8 +14,9 @@ from datetime import datetime
 from pathlib import Path
 
 from layers.campaigns.reading import InvalidCampaign
+from layers.game.reading import InvalidGame
 from layers.tree.directing import direct
-from layers.tree.examining import campaigns_in, check, draw, explain, refused, simulate
+from layers.tree.examining import campaigns_in, check, draw, explain, games_in, refused, simulate
 from layers.tree.problem import InvalidTree, told
 from layers.tree.reading import read_yaml
 from layers.tree.review import reviewed
@@ -41,6 +42,9 @@ def _arguments() -> argparse.ArgumentParser:
                 nargs="+",
                 metavar="PATH",
                 help="files or folders: what promotions are paid from",
+            )
+            command.add_argument(
+                "--games", type=Path, nargs="+", metavar="PATH", help="rules, or folders of them: the games announced"
             )
         if name == "draw":
             command.add_argument("-o", "--out", type=Path, metavar="TREE.SVG", help="writes a picture there instead")
@@ -130,12 +134,16 @@ def main(arguments: list[str]) -> int:
     try:
         source = given.file.read_text(encoding="utf-8")
         campaigns = campaigns_in(getattr(given, "campaigns", None))
+        games = games_in(getattr(given, "games", None))
     except (OSError, UnicodeDecodeError) as error:
         name = getattr(error, "filename", None) or given.file
         print(f"{name} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", file=sys.stderr)
         return 2
     except InvalidCampaign as error:
         print(f"a campaign cannot be read, so nothing is checked against it: {error}", file=sys.stderr)
+        return 2
+    except InvalidGame as error:
+        print(f"a game cannot be read, so nothing is checked against it: {error}", file=sys.stderr)
         return 2
     try:
         tree = read_yaml(source)
@@ -154,7 +162,7 @@ def main(arguments: list[str]) -> int:
         return 2
     if given.command == "draw":
         return draw(tree, given.out)
-    problems = reviewed(tree, source, campaigns)
+    problems = reviewed(tree, source, campaigns, games)
     if given.command == "check":
         return check(str(given.file), tree, problems, given)
     errors = [problem for problem in problems if problem.severity == "error"]

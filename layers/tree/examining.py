@@ -10,12 +10,14 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from layers.campaigns.model import HouseRules
 from layers.campaigns.reading import read_campaign
+from layers.game.reading import read_rules
 from layers.tree.explaining import explained
 from layers.tree.journey import Standing
 from layers.tree.outline import outline
@@ -59,6 +61,24 @@ def campaigns_in(paths: Sequence[Path] | None) -> dict[str, str] | None:
                 continue  # House rules lie beside campaigns.
             campaign = read_campaign(text, HouseRules(country="ZZ"))  # The law is not asked here.
             found[campaign.campaign] = str(campaign.kind)
+    return found
+
+
+def games_in(paths: Sequence[Path] | None) -> dict[str, datetime] | None:
+    """When each game closes, by its id; of a folder, all its YAML files that are games.
+
+    Raises:
+        InvalidGame, OSError: a file that was named is none.
+    """
+    if not paths:
+        return None
+    found = {}
+    for path in paths:
+        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
+            text = file.read_text(encoding="utf-8")
+            if not path.is_dir() or re.search(r"^game:", text, re.MULTILINE):
+                rules = read_rules(text)
+                found[rules.game] = rules.closes
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -29,6 +30,7 @@ from layers.tree.walk import Moment, move
 from tests.rules.test_tree_reading import EXAMPLE, PROMOTION, TREE
 
 CAMPAIGNS = EXAMPLE.parents[2] / "campaigns" / "examples"
+GAMES = EXAMPLE.parents[2] / "game" / "examples"
 
 FACTS = (
     "basket.total > 2.0", "basket.total <= 2.0", "basket.total == 3.0", "1.0 >= basket.total", "basket.total != 3.0",
@@ -180,6 +182,34 @@ def test_money_needs_a_campaign_whose_budget_ends_it() -> None:
     assert "no promotion campaign `coffee`" in str(found[2]) and "there is tea" in str(found[2])
     assert "no campaign of kind game" in str(found[1])
     assert [one.rule for one in problems(shows, campaigns={"coffee": "promotion", "w": "game"})] == ["no_budget"]
+
+
+def test_a_game_is_announced_and_not_over() -> None:
+    game = {"kind": "game", "name": "wheel", "prize": "play.prize", "text": {"en": "x", "fr": "x"}}
+    tree_of = copy.deepcopy(TREE)
+    tree_of["root"]["children"] = [node("a", "basket.total > 2.0", show=[game])]
+    tree, now = read_yaml(yaml.safe_dump(tree_of)), datetime(2026, 12, 1, tzinfo=UTC)
+    assert not review(tree, None, None, now) and not review(tree, None, {"wheel": now + timedelta(seconds=1)}, now)
+    for games, said in (
+        ({}, "no game `wheel` is announced"),
+        ({"wheel": now}, "the game `wheel` closed at 2026-12-01"),
+    ):
+        [problem] = review(tree, None, games, now)
+        assert (problem.severity, problem.rule) == ("error", "no_game") and said in str(problem)
+
+
+def test_the_examples_games_are_not_those_of_another(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rules = (GAMES / "basket_back.yaml").read_text().replace('closes: "2026', 'closes: "2126')
+    (tmp_path / "one.yaml").write_text(rules.replace("game: basket_back", "game: wheel_of_the_market"))
+    (tmp_path / "house.yaml").write_text("country: FR")
+    assert main(["check", str(EXAMPLE), "--games", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert f"{EXAMPLE}:145:" in said and "no game `guess_the_basket` is announced" in said
+    assert "no game `wheel_of_the_market`" not in said
+    (tmp_path / "two.yaml").write_text(rules.replace("game: basket_back", "game: guess_the_basket"))
+    assert main(["check", str(EXAMPLE), "--games", str(tmp_path)]) == 0
+    assert main(["check", str(EXAMPLE), "--games", str(tmp_path / "house.yaml")]) == 2
+    assert "a game cannot be read" in capsys.readouterr().err
 
 
 @cache
