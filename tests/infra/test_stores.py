@@ -169,12 +169,15 @@ def test_no_key_changes_by_accident(looked: Any) -> None:
         assert secret["replication"] == {"userManaged": {"replicas": [{"location": looked.stack.region}]}}
 
 
-def test_the_keys_of_receipts_and_claims_sign_and_cannot_be_taken_out(looked: Any) -> None:
+def test_the_keys_sign_or_seal_and_cannot_be_taken_out(looked: Any) -> None:
+    sign, seal = ("ASYMMETRIC_SIGN", "EC_SIGN_P256_SHA256"), ("ENCRYPT_DECRYPT", "GOOGLE_SYMMETRIC_ENCRYPTION")
+    expected = {"receipts": sign, "claims": sign, "seeds": seal}
     keys = looked.of("cryptoKey:CryptoKey")
-    assert {key["inputs"]["name"] for key in keys} == {"receipts", "claims"}
+    assert {key["inputs"]["name"] for key in keys} == set(expected)
     for key in keys:
-        assert key["inputs"]["purpose"] == "ASYMMETRIC_SIGN"
-        assert key["inputs"]["versionTemplate"] == {"algorithm": "EC_SIGN_P256_SHA256", "protectionLevel": "HSM"}
+        purpose, algorithm = expected[key["inputs"]["name"]]
+        assert key["inputs"]["purpose"] == purpose
+        assert key["inputs"]["versionTemplate"] == {"algorithm": algorithm, "protectionLevel": "HSM"}
         assert key["protect"] is looked.stack.protected
     (ring,) = looked.inputs("keyRing:KeyRing")
     assert ring["location"] == looked.stack.region
