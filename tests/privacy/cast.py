@@ -127,7 +127,8 @@ class Cast:
                 lines = [{"product": f"p{n}", "paid": 1.5 + n} for n in range(chance.randint(1, 4))]
                 return {"order": f"o-{id}", "total": 9.5, "lines": lines}
             case "OrderStatusUpdated":
-                return {"order": f"o-{id}", "status": "delivered"}
+                line = {"product": product, "paid": price, "quantity": quantity, "substituted_for": "p51"}
+                return {"order": f"o-{id}", "status": "delivered", "kept": {"total": price, "lines": [line]}}
             case "ExperienceShown" | "ExperienceClicked":
                 return {"decision": f"d-{id}", "kind": "recommendation", "product": product}
             case "ConsentChanged":
