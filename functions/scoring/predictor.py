@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,10 +28,15 @@ from layers.facts import TRAINED_MODELS
 from layers.learning import QUESTIONS, TrainedModels, UnreadableModels
 from layers.retailers import AbsentConsent, Retailer
 from layers.scoring_runs.shards import Shard
+from layers.stores.bigquery.port import Parameter
 
 KEY = "s.shopper"
 FELL_BACK = "fell back to recency"
 """The message of the log line that stands for models which are there and could not be used; an alarm stands on it."""
+LATE_CONSENTS = timedelta(days=32)
+"""What is cooled after the tables were built happened at most so long before: a dead letter lies for 31 days. Without
+this bound every shard would read the consents of the whole clientele: at 50 million shoppers some 14 TB a night."""
+
 _VERSION = 2
 """Digits of a pseudonym that name its key's version: between two versions lie other shards' shoppers."""
 
@@ -117,7 +122,10 @@ def pages(
         raise Outdated(f"models {version} are kept no more")
     dataset = room.warehouse.full_name(retailer.dataset)
     sql = STATISTICS.replace("{dataset}", dataset).replace("{shard}", shard.condition(KEY, key_versions))
-    bound = {"unknown_consent": retailer.absent_consent is AbsentConsent.GRANTED}
+    bound: dict[str, Parameter] = {
+        "unknown_consent": retailer.absent_consent is AbsentConsent.GRANTED,
+        "consents_since": run - LATE_CONSENTS,
+    }
     day = local_day(retailer, run)
     for page in room.warehouse.pages(sql, bound, size):
         for _, group in groupby(page, key=lambda row: row["shopper"][:_VERSION]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
@@ -9,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from functions.cooling.rules import cool
 from functions.scoring.predicting import TABLES, Outdated
-from functions.scoring.predictor import choose, pages
+from functions.scoring.predictor import LATE_CONSENTS, choose, pages
 from layers.declarations.settings import Settings
+from layers.events.model import ConsentChanged, Purposes
+from layers.events.record import Record
 from layers.facts import TRAINED_MODELS
 from layers.learning import QUESTIONS, Question
 from layers.retailers import AbsentConsent
@@ -19,6 +23,7 @@ from layers.scoring_runs.shards import Shard
 from layers.stores.bigquery.rows import BigQueryRows
 from layers.stores.bigquery.trained import FakeShelf
 from layers.stores.bigquery.warehouse import BigQueryWarehouse
+from layers.stores.bigquery.writer import BigQueryFacts
 from tests.contracts.datasets import make_dataset
 from tests.handlers.test_scoring_learned import models
 
@@ -28,6 +33,8 @@ PROJECT = "scoring-by-models"
 RUN = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 DAY = date(2026, 11, 22)
 SHOPPERS = [f"01{digit}{'0' * 31}" for digit in "0379cf"]
+WITHDREW = f"01f8{'0' * 30}"
+"""After the tables were built."""
 
 
 @dataclass
@@ -51,6 +58,16 @@ def _features(question: Question, shopper: str, day: date) -> str:
     return ", ".join([head, *things, *places, *columns])
 
 
+async def _consents(values: Settings, dataset: str) -> None:
+    """One withdrawn since the tables were built, and one of so long ago that the tables know what came of it."""
+    facts = BigQueryFacts.of(values)
+    for shopper, at in ((WITHDREW, RUN + timedelta(hours=1)), (SHOPPERS[0], RUN - LATE_CONSENTS - timedelta(days=1))):
+        event = ConsentChanged(id=f"c{shopper}", at=at, purposes=Purposes())
+        for cooled in cool([Record(shopper=shopper, session="s", channel="web", received=at, event=event)]):
+            await facts.append(dataset, cooled.table, cooled.columns)
+    await facts.close()
+
+
 @pytest.fixture(scope="module")
 def place(bigquery_emulator: tuple[str, str]) -> tuple[Any, Any]:
     rest, storage = bigquery_emulator
@@ -63,13 +80,14 @@ def place(bigquery_emulator: tuple[str, str]) -> tuple[Any, Any]:
     rows = [
         f"SELECT DATE '{day}' AS as_of, '{'score' if day == DAY else 'train'}' AS purpose, '{shopper}' AS shopper,"
         f" 12 AS trips, 6 AS trips_28, {numbers}, CAST(NULL AS FLOAT64) AS discount_share, 'loyal' AS segment"
-        for shopper in SHOPPERS
+        for shopper in (*SHOPPERS, WITHDREW)
         for day in days
     ]
     warehouse.execute(f"CREATE TABLE `{full}.shopper_statistics` AS {' UNION ALL '.join(rows)}")
     for question in QUESTIONS:
-        rows = [_features(question, shopper, day) for shopper in SHOPPERS for day in days]
+        rows = [_features(question, shopper, day) for shopper in (*SHOPPERS, WITHDREW) for day in days]
         warehouse.execute(f"CREATE TABLE `{full}.{question.table}` AS {' UNION ALL '.join(rows)}")
+    asyncio.run(_consents(Settings(found), dataset))
     shop = SimpleNamespace(dataset=dataset, timezone="Europe/Paris", absent_consent=AbsentConsent.GRANTED)
     shelf = FakeShelf()
     shelf.kept[dataset] = [models().encode()]
@@ -97,7 +115,7 @@ def test_a_shard_holds_its_own_shoppers_a_page_at_a_time(place: tuple[Any, Any])
                 assert sorted(by_shopper) == people, "of the page, all of them and nobody else"
             assert [row["product"] for row in found.products[people[0]]] == ["product-22"], "nothing to train on"
             assert 0 < found.products[people[0]][0]["probability"] < 1
-    assert told == SHOPPERS
+    assert told == SHOPPERS, "but not who withdrew meanwhile"
 
 
 def test_tables_of_another_day_are_noticed(place: tuple[Any, Any]) -> None:

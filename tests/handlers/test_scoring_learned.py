@@ -13,12 +13,13 @@ import pytest
 from functions.scoring import planning
 from functions.scoring.function import FUNCTION
 from functions.scoring.predicting import TABLES, restriction
-from functions.scoring.predictor import FELL_BACK
+from functions.scoring.predictor import FELL_BACK, LATE_CONSENTS
 from functions.scoring.rules import generosity, threshold
 from layers.facts import TRAINED_MODELS
 from layers.learning import CATEGORIES, CHURN, DISCOVERIES, PRODUCTS, QUESTIONS, TrainedModel, TrainedModels, columns_of
 from layers.learning.logistic import Logistic
 from layers.learning.trained import Member
+from layers.stores.topics import DEAD_LETTER_DAYS
 from layers.tree.rounding import PREDICTED, digits
 from tests.handlers.scoring_site import RUN, Site, pseudonym, shopper
 
@@ -226,6 +227,10 @@ def test_a_run_that_is_killed_ends_as_if_it_had_not_been() -> None:
         made.kill_at, made.after = at, bool(at % 2)
         asyncio.run(scored(made))
         assert made.stored() == expected, f"killed at call {at}"
+
+
+def test_no_consent_that_was_cooled_late_is_missed() -> None:
+    assert timedelta(days=DEAD_LETTER_DAYS + 1) <= LATE_CONSENTS
 
 
 def test_a_condition_takes_pseudonyms_only() -> None:
