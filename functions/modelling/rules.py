@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from layers.facts.questions import EDITION
 from layers.retailers import AbsentConsent, Learning, Retailer
 from layers.stores.pubsub.port import Message
 
@@ -24,9 +25,6 @@ TRAINING_WEEKDAY = 6
 
 TARGET_DAYS = 28
 """How far the targets of a training day look forward, so none lies nearer to the run; also the distance of two."""
-
-TRAINED = "trained_models"
-"""Without this table nobody has learned yet, and the next run makes what can be learned from."""
 
 TOPIC = "models-built"
 
@@ -105,9 +103,13 @@ def training_share(shoppers: int, learning: Learning) -> float:
     return min(1.0, learning.shoppers / max(1, shoppers))
 
 
-def learns(as_of: date, tables: frozenset[str]) -> bool:
-    """Whether a run also makes rows to learn from: once a week, and while nobody has learned."""
-    return as_of.weekday() == TRAINING_WEEKDAY or TRAINED not in tables
+def learns(as_of: date, trained: str) -> bool:
+    """Whether a run also makes rows to learn from: once a week, and while nobody has learned, or from other features.
+
+    Args:
+        trained: the version of the newest models; empty where there are none.
+    """
+    return as_of.weekday() == TRAINING_WEEKDAY or not trained.endswith(EDITION)
 
 
 def variables(retailer: Retailer, run: datetime, days: Sequence[date], share: float = 1.0) -> dict[str, Any]:

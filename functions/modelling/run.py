@@ -16,7 +16,6 @@ import msgspec
 from functions.modelling import forgetting
 from functions.modelling.room import Room
 from functions.modelling.rules import (
-    TRAINED,
     Status,
     Step,
     built_message,
@@ -31,6 +30,7 @@ from functions.modelling.rules import (
     variables,
     verdict,
 )
+from layers.facts import TRAINED_MODELS
 from layers.retailers import Retailer
 from layers.shell.log import Severity, failure, log
 from layers.stores.collections import MODEL_RUNS
@@ -86,7 +86,7 @@ async def _build(room: Room, retailer: Retailer, moment: datetime, training: boo
     await forgetting.clear(room, retailer)
     as_of = local_day(retailer, moment)
     days, share = list[date](), 1.0
-    if training or learns(as_of, await _tables(room, retailer)):
+    if training or learns(as_of, await _trained(room, retailer)):
         days = training_days(as_of, retailer.learning)
         share = training_share(await _shoppers(room, retailer), retailer.learning)
     given = variables(retailer, moment, days, share)
@@ -121,14 +121,14 @@ async def _build(room: Room, retailer: Retailer, moment: datetime, training: boo
     )
 
 
-async def _tables(room: Room, retailer: Retailer) -> frozenset[str]:
-    """The dataset's tables; that of trained models only where it holds one, since infra makes it empty."""
-    names = await asyncio.to_thread(room.warehouse.names, retailer.dataset)
-    if TRAINED in names:
-        table = f"{room.warehouse.full_name(retailer.dataset)}.{TRAINED}"
-        if not await asyncio.to_thread(room.warehouse.query, f"SELECT m.part FROM `{table}` AS m LIMIT 1"):
-            return frozenset(names) - {TRAINED}
-    return frozenset(names)
+async def _trained(room: Room, retailer: Retailer) -> str:
+    """The version of the newest models; empty where there are none."""
+    if TRAINED_MODELS.stored_as not in await asyncio.to_thread(room.warehouse.names, retailer.dataset):
+        return ""
+    table = f"{room.warehouse.full_name(retailer.dataset)}.{TRAINED_MODELS.stored_as}"
+    # A version's name begins with its moment.
+    (row,) = await asyncio.to_thread(room.warehouse.query, f"SELECT MAX(m.version) AS version FROM `{table}` AS m")
+    return row["version"] or ""
 
 
 async def _shoppers(room: Room, retailer: Retailer) -> int:

@@ -85,9 +85,9 @@ async def _train(room: Room, retailer: Retailer, scheduled: datetime, forced: bo
 
 async def _one(room: Room, retailer: Retailer, scheduled: datetime, forced: bool) -> Report:
     known = await asyncio.to_thread(room.shelf.versions, retailer.dataset)
-    name = version(retailer, scheduled)
+    name = version(scheduled)
     newest = known[0] if known else None
-    if not forced and not due([each.trained_at for each in known], scheduled):
+    if not forced and not due({each.name: each.trained_at for each in known}, scheduled):
         # This run's own: it may have been killed before it told anybody.
         own = newest is not None and newest.name == name
         scored = await _score(room, retailer) if own else ""

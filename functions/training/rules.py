@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from hashlib import sha256
 from zoneinfo import ZoneInfo
 
+from layers.facts.questions import EDITION
 from layers.learning import QUESTIONS, TrainedModels
 from layers.retailers import Retailer
 
@@ -82,16 +82,23 @@ def _against(name: str, found: Figures, in_use: Figures | None) -> Sequence[str]
     return reasons
 
 
-def due(trained_at: Sequence[datetime], scheduled: datetime) -> bool:
-    """Weekly, and whenever there is no model. A repeated run finds its own and is not due."""
-    return not trained_at or scheduled - max(trained_at) >= EVERY
+def due(trained: Mapping[str, datetime], scheduled: datetime) -> bool:
+    """Weekly; and whenever there is no model, or the newest learned from other features than this code computes. A
+    repeated run finds its own and is not due.
+
+    Args:
+        trained: when, by the version's name.
+    """
+    if not trained:
+        return True
+    newest = max(trained, key=lambda name: (trained[name], name))
+    return scheduled - trained[newest] >= EVERY or not newest.endswith(EDITION)
 
 
-def version(retailer: Retailer, scheduled: datetime) -> str:
-    """Of a training: the moment it was scheduled for, and a digest of the retailer and of what it learns from, so a
-    repeated run has the same name and other features never have it."""
-    learnt = repr([(question.name, question.names, question.learners) for question in QUESTIONS])
-    return f"{scheduled:%Y%m%dT%H%M%SZ}-{sha256(f'{retailer.id}{learnt}'.encode()).hexdigest()[:8]}"
+def version(scheduled: datetime) -> str:
+    """Of a training: the moment it was scheduled for, and a digest of what it learns from, so a repeated run has the
+    same name and other features never have it."""
+    return f"{scheduled:%Y%m%dT%H%M%SZ}-{EDITION}"
 
 
 def rescored(built: datetime) -> datetime:

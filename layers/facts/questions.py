@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 
 _COUNTED = re.compile(
     r"(shopper_|category_|clientele_)?"
@@ -217,6 +218,10 @@ CATEGORIES = Question(
 )
 
 QUESTIONS: tuple[Question, ...] = (PRODUCTS, DISCOVERIES, CHURN, CATEGORIES)
+
+
+EDITION = sha256(repr([(asked.name, asked.names, asked.learners) for asked in QUESTIONS]).encode()).hexdigest()[:8]
+"""Of what is learned from what. Names of models end with it (functions/training); those of another are replaced."""
 
 
 def question(name: str) -> Question:

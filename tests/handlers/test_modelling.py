@@ -15,6 +15,7 @@ from starlette.responses import Response
 from functions.modelling.building import Ran, Told
 from functions.modelling.handler import answer
 from functions.modelling.room import Room
+from layers.facts.questions import EDITION
 from layers.privacy.suppression import suppression_id
 from layers.retailers import Learning, Registry, Retailer
 from layers.stores.bigquery.fake import FakeWarehouse
@@ -63,8 +64,14 @@ class Site:
 
     def __init__(self) -> None:
         self.documents, self.topic, self.builder = FakeDocuments(), FakePublisher(), FakeBuilder()
+        self.trained: str | None = f"20261122T044500Z-{EDITION}"
         self.warehouse = FakeWarehouse(
-            {"DELETE": [{}], "DROP": [], "SELECT m.part": [{"part": 0}], "COUNT(DISTINCT": [{"shoppers": 400}]}
+            {
+                "DELETE": [{}],
+                "DROP": [],
+                "MAX(m.version)": lambda _: [{"version": self.trained}],
+                "COUNT(DISTINCT": [{"shoppers": 400}],
+            }
         )
         self.warehouse.there = {"trained_models"}
         self.room = Room(Registry([DEMO, OTHER]), self.documents, self.warehouse, self.builder, self.topic)
@@ -177,9 +184,14 @@ async def test_rows_to_learn_from_are_made_when_asked_on_sundays_and_at_first() 
     await site.fire(now=NOW - timedelta(days=2))
     site.warehouse.there.clear()
     await site.fire(now=NOW + timedelta(days=1))
+    site.warehouse.there = {"trained_models"}
+    for site.trained in (None, "20261122T044500Z-0123abcd"):
+        await site.fire("retailer=demo", now=NOW + timedelta(days=2))
+        site.documents = FakeDocuments()
+        site.room = replace(site.room, documents=site.documents)
     assert all(len(given["training_days"]) == 4 for _, given in site.builder.builds)
     assert {given["training_share"] for _, given in site.builder.builds} == {1.0}, "400 shoppers are few"
-    assert len(site.builder.builds) == 5
+    assert len(site.builder.builds) == 7
 
 
 async def test_a_retailers_entry_says_from_how_much_is_learned() -> None:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from functions.training.handler import answer
 from functions.training.room import Room
-from functions.training.rules import EVERY, due, judge
+from functions.training.rules import EVERY, due, judge, version
 from layers.learning import QUESTIONS, Question
 from layers.retailers import Registry, Retailer
 from layers.scoring_runs.messages import Built, read_built
@@ -222,8 +222,12 @@ def test_the_gate_takes_nothing_that_is_no_good_or_worse(found: Any, in_use: Any
 
 @given(st.lists(st.integers(0, 300), max_size=4))
 def test_due_without_models_or_after_a_week(days: list[int]) -> None:
-    moments = [MONDAY - timedelta(days=day) for day in days]
+    moments = {version(MONDAY - timedelta(days=day)): MONDAY - timedelta(days=day) for day in days}
     assert due(moments, datetime(2027, 1, 1, tzinfo=UTC))
     if moments:
-        assert not due(moments, max(moments))
-        assert not due(moments, max(moments) + EVERY - timedelta(seconds=1))
+        newest = max(moments.values())
+        assert not due(moments, newest)
+        assert not due(moments, newest + EVERY - timedelta(seconds=1))
+        of_other_features = {f"{name[:17]}0123abcd": at for name, at in moments.items()}
+        assert due(of_other_features, newest), "a deployment with other features waits no week"
+        assert not due({**of_other_features, version(newest + EVERY): newest + EVERY}, newest + EVERY)

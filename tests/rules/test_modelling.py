@@ -28,6 +28,7 @@ from functions.modelling.rules import (
 )
 from infra.archives import contents
 from layers.facts import DERIVED
+from layers.facts.questions import EDITION
 from layers.retailers import AbsentConsent, Contract, Learning, Retailer
 from layers.stores.topics import DEAD_LETTER_DAYS
 
@@ -84,8 +85,8 @@ class TestVariables:
 
     def test_rows_to_learn_from_are_made_weekly_and_while_nobody_has_learned(self) -> None:
         week = [date(2026, 11, 16) + timedelta(days=n) for n in range(7)]
-        assert [learns(day, frozenset({"trained_models"})) for day in week].count(True) == 1
-        assert all(learns(day, frozenset({"trips"})) for day in week)
+        assert [learns(day, f"20261115T044500Z-{EDITION}") for day in week].count(True) == 1
+        assert all(learns(day, trained) for day in week for trained in ("", "20261115T044500Z-0123abcd"))
 
     def test_nothing_secret_is_in_the_profile_and_the_laptop_asks_one_query_at_a_time(self) -> None:
         cloud = profile("p", "retailer_demo", None)["gondola"]["outputs"]["run"]
