@@ -48,6 +48,10 @@ def properties(name: str) -> dict[str, Any]:
     return dict(model)
 
 
+def kind(test: Any) -> str:
+    return test if isinstance(test, str) else str(next(iter(test)))
+
+
 def is_table(name: str) -> bool:
     """As dbt_project.yml and the model's own config say it."""
     said = re.search(r'materialized="(\w+)"', MODELS[name].read_text())
@@ -148,6 +152,41 @@ class TestProject:
         assert len(model["description"]) > 20
         assert all(column["description"] and column["data_type"] for column in model["columns"])
         assert model.get("data_tests") or any(column.get("data_tests") for column in model["columns"])
+
+    @pytest.mark.parametrize("name", sorted(MODELS))
+    def test_a_model_has_an_owner_a_domain_and_a_contract(self, name: str) -> None:
+        said = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["models"]["gondola"]
+        folder = said[MODELS[name].relative_to(PROJECT / "models").parts[0]]
+        meta = {**said["+meta"], **folder.get("+meta", {}), **properties(name).get("config", {}).get("meta", {})}
+        assert meta["owner"] and meta["domain"]
+        assert said["+contract"] == {"enforced": True} and "contract" not in properties(name).get("config", {})
+
+    @pytest.mark.parametrize("table", [t for t in DERIVED if t.name in MODELS], ids=lambda t: t.name)
+    def test_a_table_is_tested_for_uniqueness_ranges_and_relationships(self, table: Any) -> None:
+        of_table = {kind(test) for test in properties(table.name)["data_tests"]}
+        of_columns = {
+            (column["name"], kind(test))
+            for column in properties(table.name)["columns"]
+            for test in column.get("data_tests", [])
+        }
+        assert "unique_grain" in of_table
+        if table.name != "consenting_shoppers":
+            # It holds no numbers, and is itself what the shoppers of all others must be in.
+            assert "within_ranges" in of_table
+            assert not table.holds_shoppers or ("shopper", "relationships") in of_columns
+        if any(column.name == "purpose" for column in table.columns):
+            assert ("purpose", "accepted_values") in of_columns
+
+    def test_old_facts_stop_the_run(self) -> None:
+        (facts,) = yaml.safe_load((PROJECT / "models" / "staging" / "facts.yml").read_text())["sources"]
+        fresh = {
+            t["name"]: test["up_to_date"]
+            for t in facts["tables"]
+            for test in t.get("data_tests", [])
+            if "up_to_date" in test
+        }
+        assert set(fresh) == {"orders", "order_lines"}
+        assert all(each["config"]["severity"] == "error" and each["config"]["error_if"] for each in fresh.values())
 
     def test_every_shopper_in_it_can_be_erased_and_has_an_end(self) -> None:
         for table in DERIVED:
