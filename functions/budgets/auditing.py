@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from functions.budgets.going import reached, reaches
 from functions.budgets.room import Room
 from functions.budgets.rules import MOST_PROMISES, span
 from layers.events.record import Record
@@ -81,7 +82,7 @@ async def audit_orders(room: Room, retailer: Retailer, now: datetime, found: Aud
     gate = asyncio.Semaphore(AT_ONCE)
     while (rows := await asyncio.to_thread(next, pages, None)) is not None:
         await asyncio.gather(*(_late(room, retailer, str(row["shopper"]), now, found, gate) for row in rows))
-    await room.documents.put(AUDITS, id, {"until": asked[1]})
+    await reaches(room, id, asked[1])
 
 
 async def _late(
@@ -101,9 +102,7 @@ async def _late(
 
 async def audit_promises(room: Room, now: datetime, found: Audit) -> None:
     """Compares the next so many promises with the ledger, of all retailers; after the last ones, the first again."""
-    known = await room.documents.get(AUDITS, _ALL)
-    since = known.data["until"] if known is not None else _EARLIEST
-    documents = await room.documents.later(PROMISES, "at", since, MOST_PROMISES)
+    documents = await room.documents.later(PROMISES, "at", await reached(room, _ALL, _EARLIEST), MOST_PROMISES)
     for document in documents:
         retailer = room.registry.by_id.get(str(document.data.get("retailer", "")))
         if retailer is None:
@@ -117,7 +116,7 @@ async def audit_promises(room: Room, now: datetime, found: Audit) -> None:
             found.promises += 1
             await _compared(room, retailer, document.id, one, now, found)
     ended = len(documents) < MOST_PROMISES
-    await room.documents.put(AUDITS, _ALL, {"until": _EARLIEST if ended else documents[-1].data["at"] + _MOMENT})
+    await reaches(room, _ALL, _EARLIEST if ended else documents[-1].data["at"] + _MOMENT)
 
 
 async def _compared(room: Room, retailer: Retailer, id: str, one: Promise, now: datetime, found: Audit) -> None:

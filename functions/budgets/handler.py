@@ -5,26 +5,23 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import functions_framework.aio
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from functions.budgets.auditing import Audit, audit_orders, audit_promises
+from functions.budgets.ordering import give_back, in_order, next_local
 from functions.budgets.room import Room, make
 from functions.budgets.rules import has_room
 from layers.campaigns.budgets import paid_from
 from layers.campaigns.published import campaigns_of, rules_of
 from layers.campaigns.withheld import Why, reasons_in, show_again
-from layers.ledger.books import Books
-from layers.ledger.healing import Healed, heal
-from layers.ledger.ledger import Ledger
-from layers.ledger.model import Budget
+from layers.ledger.healing import Healed
 from layers.retailers import Retailer
 from layers.shell.answers import Problem, json_answer
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure, log
 from layers.shell.schedule import InvalidSchedule, scheduled_time
-from layers.stores.collections import BUDGETS, WITHHELD
+from layers.stores.collections import WITHHELD
 
 room = Lazily(make)
 
@@ -60,11 +57,17 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
             failure("a retailer's budgets could not be looked at", error)
             log("ERROR", "a budget could not be put in order", retailer=retailer.id, budget="")
             broken += 1
+    given_back, bad = await give_back(room, scheduled)
+    local, bad_local = await next_local(room, scheduled)
+    broken += bad + bad_local
     audited = Audit()
     broken += await _audit(room, scheduled, audited)
     if not broken:
         log("INFO", "all budgets are in order", retailers=len(told))
-    answered = {"at": scheduled, "retailers": told, "audit": audited, "broken": broken}
+    answered = {
+        "at": scheduled, "retailers": told, "given_back": given_back, "stores": len(local), "audit": audited,
+        "broken": broken,
+    }  # fmt: skip
     return json_answer(answered, status=503 if broken else 200)
 
 
@@ -88,23 +91,7 @@ async def _audit(room: Room, now: datetime, found: Audit) -> int:
 
 
 async def _look(room: Room, retailer: Retailer, now: datetime) -> tuple[list[Healed], int]:
-    books = Books(room.documents)
-    ledger = Ledger(books, lambda: now)
-    healed, broken = [], 0
-    for document in await room.documents.find(BUDGETS, retailer=retailer.id):
-        try:
-            done = await heal(books, ledger, msgspec.convert(document.data, Budget), now)
-        except Exception as error:
-            failure("a budget could not be put in order; the others are", error)
-            log("ERROR", "a budget could not be put in order", retailer=retailer.id, budget=document.data["budget"])
-            broken += 1
-            continue
-        healed.append(done)
-        log(
-            "INFO", "a budget was put in order", retailer=retailer.id, budget=done.balance.budget,
-            limit=done.balance.limit, spent=done.balance.spent, held=done.balance.held, free=done.balance.free,
-            expired=done.expired, unfinished=done.unfinished, strays=done.strays,
-        )  # fmt: skip
+    healed, broken = await in_order(room, retailer, now)
     await _show_again(room, retailer, {one.balance.budget: one for one in healed}, now)
     return healed, broken
 

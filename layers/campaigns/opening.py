@@ -20,7 +20,12 @@ async def open_all(books: Books, retailer_id: str, budgets: Iterable[PaidFrom]) 
         LimitLowered: of the first that has more; those before it are open.
     """
     for paid in budgets:
-        await books.open(retailer_id, paid.budget, paid.units, paid.shards)
+        await _open(books, retailer_id, paid)
+
+
+async def _open(books: Books, retailer_id: str, paid: PaidFrom) -> None:
+    until = paid.until if paid.local else None
+    await books.open(retailer_id, paid.budget, paid.units, paid.shards, until)
 
 
 async def open_missing(books: Books, retailer_id: str, budgets: Iterable[PaidFrom]) -> bool:
@@ -34,7 +39,7 @@ async def open_missing(books: Books, retailer_id: str, budgets: Iterable[PaidFro
     for paid in budgets:
         before = await books.budget(retailer_id, paid.budget)
         if before is None or before.value.limit < paid.units:
-            await books.open(retailer_id, paid.budget, paid.units, paid.shards)
+            await _open(books, retailer_id, paid)
             changed = True
     return changed
 

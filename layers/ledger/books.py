@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 import msgspec
@@ -31,18 +32,23 @@ class Books:
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
 
-    async def open(self, retailer: str, budget: str, units: int, shards: int) -> Budget:
+    async def open(
+        self, retailer: str, budget: str, units: int, shards: int, local_until: datetime | None = None
+    ) -> Budget:
         """Opens a budget, or raises its limit. Repeated, it changes nothing, and ends what was killed halfway.
 
         Args:
             units: the limit, cents or a count. shards: writes at a time; Firestore takes about one a second for each
                 document, and a redemption writes three times.
+            local_until: of a budget of which there are very many, the end of its period.
 
         Raises:
             LimitLowered: there is one already with more.
         """
         while True:
-            made = Budget(retailer=retailer, budget=budget, parts=(Part(units, shards),))
+            local = local_until is not None
+            parts: tuple[Part, ...] = (Part(units, shards),)
+            made = Budget(retailer=retailer, budget=budget, parts=parts, local=local, until=local_until)
             found = await self.budget(retailer, budget)
             if found is None:
                 if not await self._documents.create(BUDGETS, f"{retailer}:{budget}", document(made)):

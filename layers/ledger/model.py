@@ -73,9 +73,16 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """Attributes:
+    local: one of very many, as a store's of a day: put in order in turn, not in each run.
+    until: the end of its period; of a local budget only.
+    """
+
     retailer: str
     budget: str
     parts: tuple[Part, ...]
+    local: bool = False
+    until: datetime | None = None
 
     @property
     def limit(self) -> int:

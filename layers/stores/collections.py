@@ -194,8 +194,8 @@ TURNS = Collection(
 # No shopper: moments alone.
 AUDITS = Collection(
     "ledger_audits",
-    "How far promises were compared with orders, and with the reservations behind them.",
-    "<retailer>:orders, or promises",
+    "How far promises, reservations and budgets were gone through, and promises compared with orders.",
+    "<retailer>:orders, promises, reservations or budgets",
     fields=("until",),
 )
 SCORING_HEADS = Collection(
@@ -247,7 +247,7 @@ BUDGETS = Collection(
     "budgets",
     "What a campaign, a brand, a store or a day may give away at most.",
     "<retailer>:<budget>",
-    fields=("retailer", "budget", "parts"),
+    fields=("retailer", "budget", "parts", "local", "until"),
 )
 BUDGET_SHARDS = Collection(
     "budget_shards",

@@ -13,6 +13,7 @@ from functions.budgets.room import Room
 from layers.campaigns.published import publish_campaign
 from layers.campaigns.withheld import Why, withheld_at, withhold
 from layers.ledger.books import Books
+from layers.ledger.healing import balance
 from layers.ledger.ledger import Ledger, Wish
 from layers.retailers import Registry
 from layers.stores.bigquery.fake import FakeWarehouse
@@ -89,3 +90,30 @@ async def test_a_budget_that_is_broken_is_told_and_costs_no_other(
     assert [one["balance"]["budget"] for one in told["retailers"][0]["budgets"]] == [MONEY]
     said = "".join(capsys.readouterr())
     assert "a budget could not be put in order" in said and "all budgets are in order" not in said
+
+
+async def test_what_ran_out_is_given_back_whose_store_ever_it_was_and_stores_go_in_turn(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many stores there are, a run looks at so many; what ran out waits for none of them."""
+    monkeypatch.setattr("functions.budgets.ordering.MOST_BUDGETS", 2)
+    ends = NOW + timedelta(hours=12)
+    for number in range(5):
+        name = f"favourites.day.2026-11-22.store.s{number}.cents"
+        await desk.books.open("demo", name, 100, 1, ends + timedelta(microseconds=number))
+        await desk.ledger.reserve("demo", f"{number}" * 32, [Wish(name, 60)], NOW + timedelta(hours=1))
+    later, seen = NOW + timedelta(hours=2), []
+    for run in range(4):
+        status, told = await desk.run(later)
+        assert status == 200 and [one["balance"]["budget"] for one in told["retailers"][0]["budgets"]] == [MONEY]
+        seen.append((told["given_back"], told["stores"]))
+        for number in range(5):
+            budget = await desk.books.budget("demo", f"favourites.day.2026-11-22.store.s{number}.cents")
+            assert budget is not None and (await balance(desk.books, budget.value)).free == 100, run
+    assert seen == [(5, 2), (0, 2), (0, 1), (0, 2)]
+
+
+async def test_a_store_whose_period_ended_long_ago_is_looked_at_no_more(desk: Desk) -> None:
+    await desk.books.open("demo", "favourites.day.2026-10-01.store.s1.cents", 100, 1, NOW - timedelta(days=41))
+    _, told = await desk.run(NOW)
+    assert told["stores"] == 0
