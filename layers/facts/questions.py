@@ -15,6 +15,7 @@ from hashlib import sha256
 _COUNTED = re.compile(
     r"(shopper_|category_|clientele_)?"
     r"(trips(_\d+|_all|_since_last)?|in_last_\d+|days_since_\w+|first_\w+|distinct_\w+|items(_91)?)"
+    r"|(category_)?place(_30_days)?|lines_least|shopper_last_lines"
     r"|shopping_trips(_\d+)?|shopping_gap_longest(_of_9)?|weeks_with_\w+|visits_28"
 )
 
@@ -137,7 +138,29 @@ PRODUCTS = Question(
         _f("category_trips_all", "trips with its category"),
         _f("category_trips_since_last", "trips since something of its category was bought"),
         *_CLIENTELE,
+        _f("place", "its place among the shopper's products"),
+        _f("place_30_days", "its place among the shopper's products of the last weeks"),
+        _f("category_place", "its place among the shopper's products of its category"),
+        _f("share_of_most", "how much it is bought, against what the shopper buys most"),
+        _f("shopper_repeat_share", "how much of what is bought was bought before"),
+        _f("quantity_last_over_mean", "whether more of it was bought than usually"),
+        _f("decayed_per_line", "trips with it, each weighing less the fuller the basket was"),
+        _f("decayed_per_root_line", "trips with it, each weighing a little less the fuller the basket was"),
+        _f("share_of_baskets", "how much of a basket it usually is"),
+        _f("lines_with", "products on a trip with it"),
+        _f("lines_least", "products on the smallest trip with it"),
+        _f("lines_with_over_mean", "whether it is bought on large trips or on small ones"),
+        _f("sd_trips_back", "how scattered the trips with it are"),
+        _f("last_8_trips", "which of the last eight trips it was bought on"),
+        _f("shopper_last_lines", "products on the last trip"),
+        _f("shopper_lines_mean_last_5", "products on the last five trips"),
+        _f("shopper_sd_lines", "how different the sizes of the trips are"),
+        _f("clientele_trips_7", "everybody's trips with it in the last 7 days"),
+        _f("clientele_discount_share_7", "how much came off its price for everybody in the last 7 days"),
+        _f("clientele_discount_share_28", "how much came off its price for everybody in the last 28 days"),
+        _f("price_now", "what everybody paid for it lately, against what the shopper usually pays"),
         _f("clientele_rebuy_rate", "how often its buyers buy it again"),
+        _f("clientele_habit", "how much it is bought by who buys it most"),
         _f("recency_over_clientele_gap", "how long ago it was bought, against how often others do"),
     ),
     (Learner.TREES, Learner.RANKING),
@@ -154,7 +177,17 @@ DISCOVERIES = Question(
         _f("price_over_category", "its price against what is usually paid in its category"),
         *_CLIENTELE,
         _f("clientele_share_of_category", "how much of everybody's trips with its category it is in"),
+        _f("clientele_first_purchases_14", "how many bought it for the first time in the last 14 days"),
         _f("clientele_first_purchases_28", "how many bought it for the first time in the last 28 days"),
+        _f("clientele_reach", "how many shoppers ever bought it"),
+        _f("clientele_hazard_14", "how many of those who had never bought it did in the last 14 days"),
+        _f("clientele_hazard_28", "how many of those who had never bought it did in the last 28 days"),
+        _f("clientele_age", "how long ago somebody first bought it"),
+        _f("brand_share", "how much of what the shopper buys is of its brand"),
+        _f("department_weight", "how much the shopper buys of its department"),
+        _f("shopper_repeat_share", "how much of what is bought was bought before"),
+        _f("shopper_products_a_trip", "products on a trip, the last ones weighing most"),
+        _f("expected_anew", "how much the shopper tries, times how many try it"),
         *_SHOPPER,
     ),
 )

@@ -28,6 +28,7 @@ from layers.declarations.settings import Settings
 from layers.events.model import ConsentChanged, Event, OrderLine, OrderPaid, Purposes
 from layers.events.record import Record
 from layers.facts import DERIVED, PRODUCTS
+from layers.learning import QUESTIONS
 from layers.privacy.suppression import digest, digest_prefix, suppression_id
 from layers.retailers import AbsentConsent, Contract, Retailer
 from layers.stores.bigquery.warehouse import BigQueryWarehouse
@@ -208,6 +209,42 @@ class TestStatistics:
     def test_promotions(self, site: Site, as_of: date) -> None:
         found = site.rows("promotion_history", f"t.as_of = DATE '{as_of}'")
         agrees(found, ("shopper", "category"), plain.promotions(reference(history(), NOW), as_of))
+
+
+def test_what_is_learnt_from_is_what_would_have_been_asked_on_that_day(
+    site: Site, bigquery_emulator: tuple[str, str]
+) -> None:
+    """A shop that lives on a training day, and has nothing of that day and later, asks its models the very rows that
+    the later shop learns from: no purchase after a cut moves a figure, and to learn and to score are one statement."""
+    day = TRAINING[-1]
+    then = datetime(day.year, day.month, day.day, 8, tzinfo=UTC)
+    oldest = (NOW - timedelta(days=CONTRACT_DAYS)).astimezone(ZONE).date()
+    known = {
+        who: [each for each in those if oldest < each.at.astimezone(ZONE).date() < day]
+        for who, those in history().items()
+    }
+    later = [each for those in history().values() for each in those if each.at.astimezone(ZONE).date() >= day]
+    assert len(later) > 10, "and there is something that must not be seen"
+    earlier = Site(bigquery_emulator)
+    earlier.deliver([(who, each) for who, those in known.items() for each in those])
+    earlier.deliver([consent(name, 60, purposes) for name, purposes in CONSENTS])
+    # Without the tests of the data: what was received lately is none of this shop's.
+    ran = asyncio.run(
+        DbtBuilder(PROJECT, bigquery_emulator[0], select=("+path:models/features,resource_type:model",)).build(
+            earlier.dataset, variables(SHOP, then, []), lambda *_: None
+        )
+    )
+    assert ran.results
+    for question in QUESTIONS:
+        keys = question.keys
+        asked = {tuple(row[key] for key in keys): row for row in earlier.rows(question.table)}
+        learnt = site.rows(question.table, f"t.as_of = DATE '{day}'")
+        assert learnt, question.name
+        assert {row["purpose"] for row in asked.values()} == {"score"}
+        for row in learnt:
+            name = tuple(row[key] for key in keys)
+            for column in question.names:
+                assert row[column] == pytest.approx(asked[name][column], nan_ok=True), (question.name, name, column)
 
 
 def test_the_data_covers_what_must_not_count(site: Site) -> None:

@@ -19,5 +19,8 @@
 {# A trip of the last so many days before its `as_of`. #}
 {% macro within(days, trip) %}{{ trip }}.day >= DATE_SUB({{ trip }}.as_of, INTERVAL {{ days }} DAY){% endmacro %}
 
+{# How many days before `as_of` something was: 1 the day before. #}
+{% macro days_back(fact, moment) %}DATE_DIFF({{ moment }}.as_of, {{ fact }}.day, DAY){% endmacro %}
+
 {# The run's moment, which every renewed table of shoppers carries: erasure and retention go by it. #}
 {% macro built() %}TIMESTAMP '{{ var("built") }}'{% endmacro %}

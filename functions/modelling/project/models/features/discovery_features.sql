@@ -12,21 +12,50 @@ WITH
   ),
   -- How many bought it for the first time lately: what is new to many is new to one more.
   firsts AS (
-    SELECT s.as_of, s.product, COUNTIF({{ first_age("s") }} <= 28) AS first_purchases_28
+    SELECT
+      s.as_of, s.product, COUNT(*) AS buyers, MAX({{ first_age("s") }}) AS age,
+      COUNTIF({{ first_age("s") }} <= 14) AS first_purchases_14,
+      COUNTIF({{ first_age("s") }} <= 28) AS first_purchases_28
     FROM {{ ref("shopper_product_statistics") }} AS s
     JOIN {{ ref("consenting_shoppers") }} AS c ON c.shopper = s.shopper
     WHERE c.measured
     GROUP BY s.as_of, s.product
   ),
+  everybody AS (
+    SELECT b.as_of, COUNT(DISTINCT b.shopper) AS shoppers FROM {{ ref("trips_before") }} AS b WHERE b.measured GROUP BY b.as_of
+  ),
+  brands AS (
+    SELECT s.as_of, s.shopper, s.brand, SUM(s.decayed) AS decayed
+    FROM {{ ref("shopper_product_statistics") }} AS s
+    WHERE {{ learnt_from("s", 0.4) }} AND s.brand IS NOT NULL
+    GROUP BY s.as_of, s.shopper, s.brand
+  ),
+  departments AS (
+    SELECT s.as_of, s.shopper, s.department, SUM(s.decayed) AS decayed
+    FROM {{ ref("shopper_category_statistics") }} AS s
+    WHERE {{ learnt_from("s", 0.4) }}
+    GROUP BY s.as_of, s.shopper, s.department
+  ),
+  repeats AS (
+    SELECT s.as_of, s.shopper, 1 - COUNT(*) / SUM(s.trips_all) AS repeat_share, SUM(s.decayed) AS decayed
+    FROM {{ ref("shopper_product_statistics") }} AS s
+    WHERE {{ learnt_from("s", 0.4) }}
+    GROUP BY s.as_of, s.shopper
+  ),
   popular AS (
     SELECT
       p.as_of, p.product, p.category, p.department, p.brand, p.trips_14, p.trips_28, p.trips_91, p.share_14, p.share_28,
-      p.repeat_rate, p.mean_price, f.first_purchases_28,
+      p.repeat_rate, p.mean_price, f.first_purchases_14, f.first_purchases_28,
+      f.age, f.buyers / n.shoppers AS reach,
+      f.first_purchases_28 / NULLIF(n.shoppers - f.buyers + f.first_purchases_28, 0) AS hazard_28,
+      f.first_purchases_14 / NULLIF(n.shoppers - f.buyers + f.first_purchases_14, 0) AS hazard_14,
       p.trips_28 / NULLIF(c.trips_28, 0) AS share_of_category,
       ROW_NUMBER() OVER (PARTITION BY p.as_of, p.category ORDER BY f.first_purchases_28 DESC, p.product) AS place_in_category,
-      ROW_NUMBER() OVER (PARTITION BY p.as_of ORDER BY f.first_purchases_28 DESC, p.product) AS place
+      ROW_NUMBER() OVER (PARTITION BY p.as_of ORDER BY f.first_purchases_28 DESC, p.product) AS place,
+      ROW_NUMBER() OVER (PARTITION BY p.as_of ORDER BY p.trips_14 DESC, p.product) AS place_14
     FROM {{ ref("product_popularity") }} AS p
     JOIN firsts AS f ON f.as_of = p.as_of AND f.product = p.product
+    JOIN everybody AS n ON n.as_of = p.as_of
     LEFT JOIN {{ ref("category_popularity") }} AS c ON c.as_of = p.as_of AND c.category = p.category
     WHERE f.first_purchases_28 > 0
   ),
@@ -39,14 +68,19 @@ WITH
     SELECT h.as_of, h.shopper, p.product
     FROM shoppers AS h
     JOIN popular AS p ON p.as_of = h.as_of
-    WHERE p.place <= 60
+    WHERE p.place <= 60 OR p.place_14 <= 80
   ),
   unknown AS (
     SELECT
       c.as_of, h.purpose, c.shopper, p.product, p.category, p.department, p.brand,
       {{ clientele_columns("p") }},
       p.share_of_category AS clientele_share_of_category,
+      p.first_purchases_14 AS clientele_first_purchases_14,
       p.first_purchases_28 AS clientele_first_purchases_28,
+      p.reach AS clientele_reach, p.hazard_14 AS clientele_hazard_14, p.hazard_28 AS clientele_hazard_28, p.age AS clientele_age,
+      COALESCE(m.decayed, 0.0) / a.decayed AS brand_share, COALESCE(q.decayed, 0.0) / h.weight AS department_weight,
+      a.repeat_share AS shopper_repeat_share, a.decayed / h.weight AS shopper_products_a_trip,
+      p.hazard_28 * a.decayed / h.weight * (1 - a.repeat_share) AS expected_anew,
       COALESCE(k.decayed, 0.0) AS category_decayed,
       COALESCE(k.trips_91, 0) AS category_trips_91, COALESCE(k.trips_28, 0) AS category_trips_28,
       COALESCE(k.in_last_5, 0) AS category_in_last_5,
@@ -59,6 +93,9 @@ WITH
     JOIN shoppers AS h ON h.as_of = c.as_of AND h.shopper = c.shopper
     JOIN popular AS p ON p.as_of = c.as_of AND p.product = c.product
     LEFT JOIN habits AS k ON k.as_of = c.as_of AND k.shopper = c.shopper AND k.category = p.category
+    JOIN repeats AS a ON a.as_of = c.as_of AND a.shopper = c.shopper
+    LEFT JOIN brands AS m ON m.as_of = c.as_of AND m.shopper = c.shopper AND m.brand = p.brand
+    LEFT JOIN departments AS q ON q.as_of = c.as_of AND q.shopper = c.shopper AND q.department = p.department
     LEFT JOIN {{ ref("shopper_product_statistics") }} AS o
       ON o.as_of = c.as_of AND o.shopper = c.shopper AND o.product = c.product
     WHERE o.product IS NULL
