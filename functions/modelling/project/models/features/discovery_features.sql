@@ -10,7 +10,8 @@ WITH
     FROM {{ ref("shopper_category_statistics") }} AS k
     WHERE {{ learnt_from("k", 0.4) }}
   ),
-  -- How many bought it for the first time lately: what is new to many is new to one more.
+  -- How many bought it for the first time lately: what is new to many is new to one more. Against those who had never
+  -- bought it, so that what nearly everybody has is not taken for unknown.
   firsts AS (
     SELECT
       s.as_of, s.product, COUNT(*) AS buyers, MAX({{ first_age("s") }}) AS age,
@@ -22,7 +23,10 @@ WITH
     GROUP BY s.as_of, s.product
   ),
   everybody AS (
-    SELECT b.as_of, COUNT(DISTINCT b.shopper) AS shoppers FROM {{ ref("trips_before") }} AS b WHERE b.measured GROUP BY b.as_of
+    SELECT b.as_of, COUNT(DISTINCT b.shopper) AS shoppers
+    FROM {{ ref("trips_before") }} AS b
+    WHERE b.measured
+    GROUP BY b.as_of
   ),
   brands AS (
     SELECT s.as_of, s.shopper, s.brand, SUM(s.decayed) AS decayed
@@ -77,8 +81,10 @@ WITH
       p.share_of_category AS clientele_share_of_category,
       p.first_purchases_14 AS clientele_first_purchases_14,
       p.first_purchases_28 AS clientele_first_purchases_28,
-      p.reach AS clientele_reach, p.hazard_14 AS clientele_hazard_14, p.hazard_28 AS clientele_hazard_28, p.age AS clientele_age,
-      COALESCE(m.decayed, 0.0) / a.decayed AS brand_share, COALESCE(q.decayed, 0.0) / h.weight AS department_weight,
+      p.reach AS clientele_reach, p.hazard_14 AS clientele_hazard_14, p.hazard_28 AS clientele_hazard_28,
+      p.age AS clientele_age,
+      COALESCE(m.decayed, 0.0) / a.decayed AS brand_share,
+      COALESCE(q.decayed, 0.0) / h.weight AS department_weight,
       a.repeat_share AS shopper_repeat_share, a.decayed / h.weight AS shopper_products_a_trip,
       p.hazard_28 * a.decayed / h.weight * (1 - a.repeat_share) AS expected_anew,
       COALESCE(k.decayed, 0.0) AS category_decayed,

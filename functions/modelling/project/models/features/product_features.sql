@@ -8,7 +8,8 @@ WITH
       SUM(s.decayed) OVER (PARTITION BY s.as_of, s.shopper, s.category) AS category_products_decayed,
       MAX(s.decayed) OVER (PARTITION BY s.as_of, s.shopper) AS most_decayed,
       ROW_NUMBER() OVER (PARTITION BY s.as_of, s.shopper ORDER BY s.decayed DESC, s.product) AS place,
-      ROW_NUMBER() OVER (PARTITION BY s.as_of, s.shopper, s.category ORDER BY s.decayed DESC, s.product) AS category_place,
+      ROW_NUMBER() OVER (PARTITION BY s.as_of, s.shopper, s.category ORDER BY s.decayed DESC, s.product)
+        AS category_place,
       1 - COUNT(*) OVER (PARTITION BY s.as_of, s.shopper) / SUM(s.trips_all) OVER (PARTITION BY s.as_of, s.shopper)
         AS repeat_share
     FROM {{ ref("shopper_product_statistics") }} AS s
@@ -50,12 +51,14 @@ WITH
     WHERE b.personal AND {{ learnt_from("b") }}
     GROUP BY b.as_of, b.shopper
   ),
-  -- What is on offer shows in what everybody paid lately.
+  -- What is on offer shows in what everybody paid lately. A day meets purchases here without a shopper's trips between,
+  -- so the condition on the day stands here too.
   offers AS (
     SELECT
       d.as_of, t.product,
       COUNTIF({{ days_back("t", "d") }} <= 7) AS trips_7,
-      SUM(IF({{ days_back("t", "d") }} <= 7, t.discount, 0.0)) / NULLIF(SUM(IF({{ days_back("t", "d") }} <= 7, t.discount + t.paid, 0.0)), 0) AS discount_share_7,
+      SUM(IF({{ days_back("t", "d") }} <= 7, t.discount, 0.0))
+        / NULLIF(SUM(IF({{ days_back("t", "d") }} <= 7, t.discount + t.paid, 0.0)), 0) AS discount_share_7,
       SUM(t.discount) / NULLIF(SUM(t.discount + t.paid), 0) AS discount_share_28,
       AVG(IF({{ days_back("t", "d") }} <= 7, t.price, NULL)) AS price_7
     FROM {{ ref("as_of_days") }} AS d
@@ -93,7 +96,8 @@ SELECT
   o.repeat_share AS shopper_repeat_share,
   o.decayed / o.most_decayed AS share_of_most,
   r.quantity_last / NULLIF(r.quantity_mean, 0) AS quantity_last_over_mean,
-  r.decayed_per_line, r.decayed_per_root_line, r.decayed_per_line / h.weight AS share_of_baskets, r.lines_with, r.lines_least,
+  r.decayed_per_line, r.decayed_per_root_line, r.decayed_per_line / h.weight AS share_of_baskets,
+  r.lines_with, r.lines_least,
   r.lines_with / h.lines_mean AS lines_with_over_mean,
   r.sd_trips_back, r.last_8_trips,
   l.last_lines AS shopper_last_lines, l.lines_mean_last_5 AS shopper_lines_mean_last_5, l.sd_lines AS shopper_sd_lines,
