@@ -16,7 +16,7 @@ import pytest
 from google.cloud.bigquery_storage_v1.types import AppendRowsRequest, AppendRowsResponse
 
 from layers.declarations.settings import Settings
-from layers.facts import FACTS, Table
+from layers.facts import FACTS, ColumnType, Table
 from layers.stores.bigquery.port import Columns, RowsRefused, Unavailable
 from layers.stores.bigquery.writer import BigQueryFacts
 
@@ -86,7 +86,10 @@ def refused(ids: list[str], bad: set[str], told: bool = True) -> Any:
 
 
 def rows(*ids: str, table: Table = STATUSES) -> Columns:
-    columns: dict[str, list[Any]] = {c.name: ["x"] * len(ids) for c in table.columns}
+    """Texts, and nothing where a table asks for no more."""
+    columns: dict[str, list[Any]] = {
+        c.name: ["x" if c.type is ColumnType.STRING else None] * len(ids) for c in table.columns
+    }
     many = len(ids)
     columns |= {"event_id": list(ids), "position": [0] * many, "at": [AT] * many, "received": [AT] * many}
     return columns | ({"results": [1] * many} if table is SEARCHES else {})
