@@ -111,7 +111,7 @@ def priced(room: Room, retailer: Retailer, run: datetime, found: Agreed, plan: P
     range_ = Shard(int(uniform("sample", retailer.id, name_of(run)) * of), of)
     views: list[ShopperView] = []
     for page in pages(room, retailer, run, range_, plan, setting.prices.keys()):
-        views += [one.reached(setting) for one in page.shoppers]
+        views += [one.paid_for(setting) for one in page.shoppers]
     if not views:
         return Priced(setting)
     try:

@@ -22,7 +22,7 @@ from layers.privacy.keyring import KeyRing
 from layers.privacy.pseudonym import PATTERN, InvalidKey
 from layers.retailers import InvalidRetailer, Registry, Retailer
 from layers.scoring_runs import settings as settings_of_runs
-from layers.scoring_runs.ledger import Ledger, Run, Status
+from layers.scoring_runs.ledger import Counts, Ledger, Run, Status
 from layers.scoring_runs.messages import MODELS_BUILT, Built, built_message, name_of
 from layers.stores.bigtable.port import ShopperRows, Unavailable
 from layers.stores.firestore.port import Documents
@@ -145,7 +145,9 @@ class Desk:
             raise CannotAsk(f"nothing is known of a run {name_of(moment)}; it may have been purged after 90 days")
         text = await settings_of_runs.read(self._documents, self._retailer.id, moment, found.plan.setting)
         try:
-            more = budgets(*read_uses(text)) if text is not None else []
+            sample, uses = read_uses(text) if text is not None else (0, ())
+            done = await self._ledger.done(self._retailer.id, moment, found.plan.shards)
+            more = budgets(sample, uses, sum(done.values(), Counts()).promised)
         except UnreadableSetting as error:
             more = [str(error)]
         return "\n".join([await self._line(moment, found), *more])
@@ -155,7 +157,9 @@ class Desk:
         done = await self._ledger.done(self._retailer.id, moment, of)
         counts = sum(done.values(), found.counts.__class__())
         by = f"predictor: learned ({found.plan.models})" if found.plan.models else "predictor: recency"
-        numbers = ", ".join(f"{value:g} {name}" for name, value in msgspec.structs.asdict(counts).items())
+        numbers = ", ".join(
+            f"{value:g} {name}" for name, value in msgspec.structs.asdict(counts).items() if name != "promised"
+        )
         return (
             f"run {name_of(moment)} {found.plan.version}: {found.status}, {len(done)} of {of} shards; {numbers}; {by}"
         )

@@ -101,16 +101,22 @@ def _campaigns(p: ShopperParameters, again: Recounted) -> Iterator[str]:
         yield f"  {one.campaign}" + (f" on {one.product}" if one.product else "") + f": {one.outcome}; {one.reason}"
 
 
-def budgets(sample: int, uses: Sequence[BudgetUse]) -> list[str]:
-    """What the budgets of a run were expected to be used for, for people."""
+def budgets(sample: int, uses: Sequence[BudgetUse], promised: Mapping[str, float]) -> list[str]:
+    """What the budgets of a run were expected to be used for, for people.
+
+    Args:
+        promised: by campaign, money a week, as all shards that are done added it up.
+    """
     if not uses:
         return []
-    lines = [f"budgets as weekly rates, expected use of all by {sample} shoppers:"]
+    lines = [f"budgets as weekly rates; what all use, expected of {sample} shoppers:"]
     for use in uses:
         cost = "costs nothing" if use.price == 0 else "is closed" if use.price > 1e6 else f"costs {use.price:.3g}"
-        lines.append(
+        line = (
             f"  {use.of} {use.budget}: {use.expected:.2f} (at most {use.upper:.2f}) of {use.limit:.2f}; a unit {cost}"
         )
+        done = f"; by all that are scored {promised.get(use.of, 0.0):.2f}" if use.budget == "money" else ""
+        lines.append(line + done)
     return lines
 
 

@@ -5,7 +5,8 @@ Does not own what an offer is worth (`layers.offers`), nor who is in which group
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from dataclasses import replace as replace_view
 
 from msgspec.structs import replace
@@ -33,6 +34,12 @@ class Foreseen:
         """The view, with the campaigns that are for this shopper."""
         return replace_view(self.view, reached=setting.audiences.reaching(self.parameters))
 
+    def paid_for(self, setting: Setting) -> ShopperView:
+        """The view as budgets are concerned: what the control group holds is shown to nobody, and costs nothing."""
+        if in_control(setting.retailer_id, self.shopper, setting.rules.control):
+            return replace_view(self.view, reached=frozenset())
+        return self.reached(setting)
+
 
 def with_offers(foreseen: Foreseen, setting: Setting) -> ShopperParameters:
     """The control group holds offers too: what it would have been shown is what it is compared by. It is shown none.
@@ -54,11 +61,13 @@ def with_offers(foreseen: Foreseen, setting: Setting) -> ShopperParameters:
 class Scored:
     """Attributes:
     result: as it is stored, or why it is not. offered: an offer was drawn that the shopper may be shown.
+    promised: by campaign, what the offers are expected to give away in a week, over all that may be drawn.
     """
 
     result: Computed | Refused
     offered: bool = False
     control: bool = False
+    promised: Mapping[str, float] = field(default_factory=dict)
 
 
 def scored(foreseen: Foreseen, setting: Setting | None) -> Scored:
@@ -72,4 +81,10 @@ def scored(foreseen: Foreseen, setting: Setting | None) -> Scored:
     except ValueError as error:
         return Scored(Refused(foreseen.shopper, str(error)))
     result = checked(foreseen.shopper, made)
-    return Scored(result, not made.control and bool(drawn(made.offers)), made.control)
+    if made.control:
+        return Scored(result, control=True)
+    promised: dict[str, float] = {}
+    for offer in made.offers:
+        given = offer.propensity * offer.expected_cost * foreseen.view.trips_per_week
+        promised[offer.campaign] = promised.get(offer.campaign, 0.0) + given
+    return Scored(result, bool(drawn(made.offers)), promised=promised)

@@ -89,6 +89,7 @@ class _Work:
         self._at_ms = milliseconds(run)
         self._written = self._unchanged = self._refused = 0
         self._learned = self._offered = self._control = 0
+        self._promised: dict[str, float] = {}
         self._held: dict[str, tuple[int, bytes]] = {}
 
     async def done(self) -> Counts:
@@ -111,6 +112,9 @@ class _Work:
             self._learned += by_models * len(kept)
             self._offered += sum(one.offered for one in kept)
             self._control += sum(one.control for one in kept)
+            for one in kept:
+                for campaign, money in one.promised.items():
+                    self._promised[campaign] = self._promised.get(campaign, 0.0) + money
         # Last, when all that may stay is written: who is not among them withdrew, or has no order within the contract.
         gone = sorted(self._held.keys() - seen)
         await self._room.ledger.check(self._retailer.id, self._run)
@@ -124,6 +128,7 @@ class _Work:
             learned=self._learned,
             offered=self._offered,
             control=self._control,
+            promised={name: round(money, 4) for name, money in sorted(self._promised.items())},
         )
 
     async def _setting(self) -> Setting | None:

@@ -52,7 +52,8 @@ class Counts(msgspec.Struct, frozen=True):
         removed: who had some before, and have no claim to any more. refused: whose parameters break their contract, so
             that they keep what they had. seconds: of work, all shards together. learned: of the computed, who were
             predicted by trained models, not by how often they buy. offered: of the computed, who were drawn an offer.
-            control: who are in the control group, which is shown none.
+            control: who are in the control group, which is shown none. promised: by campaign, what its offers are
+            expected to give away in a week, in the retailer's currency.
     """
 
     computed: int = 0
@@ -64,6 +65,7 @@ class Counts(msgspec.Struct, frozen=True):
     learned: int = 0
     offered: int = 0
     control: int = 0
+    promised: dict[str, float] = {}
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -76,6 +78,10 @@ class Counts(msgspec.Struct, frozen=True):
             self.learned + other.learned,
             self.offered + other.offered,
             self.control + other.control,
+            {
+                name: round(self.promised.get(name, 0.0) + other.promised.get(name, 0.0), 4)
+                for name in sorted({*self.promised, *other.promised})
+            },
         )
 
 

@@ -140,7 +140,7 @@ async def test_the_status_tells_what_budgets_are_expected_to_be_used_for() -> No
     first, title, *lines = (await desk.status(None)).splitlines()
     assert "4 offered" in first and f"{len(site.stored())} shoppers" in title
     assert len(lines) == 2 and "tight count: " in lines[0] and "a unit costs 0." in lines[0]
-    assert "milk money: " in lines[1] and "a unit costs nothing" in lines[1]
+    assert "milk money: " in lines[1] and "a unit costs nothing; by all that are scored 1." in lines[1]
 
 
 async def test_why_tells_what_is_stored_where_it_cannot_be_worked_out_again() -> None:

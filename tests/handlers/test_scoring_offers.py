@@ -221,6 +221,10 @@ async def test_a_budget_that_binds_reaches_only_as_many_as_it_pays_for() -> None
     print(uses)
     assert sample == 20 and money.expected <= money.limit and money.price > 0
     assert read_setting(text).budget_prices.money == {"milk": money.price}
+    # The sample was everybody: what all shards added up is what was expected, and the control group costs nothing.
+    assert few.counts.promised == {"milk": pytest.approx(money.expected, rel=0.02)}
+    assert sum(found.control for found in held(tight).values()) > 0
+    assert everybody.counts.promised["milk"] > few.counts.promised["milk"]
     assert money.of == "milk"
 
 
