@@ -45,7 +45,8 @@ def explained(parameters: ShopperParameters, retailer: Retailer, again: Recounte
 
 
 def _lines(p: ShopperParameters, currency: str, again: Recounted | str) -> Iterator[str]:
-    yield f"parameters {p.version}, computed {p.computed_at:%Y-%m-%d %H:%M} UTC and the same ever since"
+    at = f"{p.computed_at:%Y-%m-%d %H:%M} UTC"
+    yield f"parameters {p.version}, computed {at}; since then no run found what a decision could tell from them"
     yield (
         f"{p.trips} orders were counted; one usually comes to {p.usual_basket:.2f} {currency}; a promotion asks for "
         f"{p.threshold:.2f} and gives {p.generosity:.2f}"
@@ -91,8 +92,12 @@ def _offers(p: ShopperParameters) -> Iterator[str]:
             yield f"    nothing: {said}, at a probability of {nothing:.0%}; so that it can be told what the offer adds"
 
 
+def _held(p: ShopperParameters) -> set[tuple[str, str, str, float, float, bool]]:
+    return {(o.campaign, o.offer, o.product, o.generosity, o.threshold, o.drawn) for o in p.offers}
+
+
 def _campaigns(p: ShopperParameters, again: Recounted) -> Iterator[str]:
-    if again.parameters.offers != p.offers:
+    if _held(again.parameters) != _held(p):
         yield f"what is known changed since run {again.run}: worked out again, the offers are others than those stored"
     others = [one for one in again.campaigns if one.outcome is not Outcome.OFFERED]
     running = len(again.setting.campaigns)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from functions.scoring.features import Features
 from layers.retailers import AbsentConsent, Retailer
 from layers.stores.bigquery.port import Parameter
+from layers.tree.likeness import sketch
 from layers.tree.parameters import (
     MAX_CATEGORIES,
     MAX_PRODUCTS,
@@ -22,7 +23,6 @@ from layers.tree.parameters import (
     InvalidParameters,
     PredictedProduct,
     ShopperParameters,
-    content_digest,
     decode_parameters,
     encode_parameters,
 )
@@ -75,11 +75,11 @@ _COIN = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A shopper's parameters as they are stored, and the digest by which a change is seen."""
+    """A shopper's parameters as they are stored, and the sketch by which a change is seen."""
 
     shopper: str
     data: bytes
-    digest: bytes
+    sketch: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +200,4 @@ def checked(shopper: str, made: ShopperParameters) -> Computed | Refused:
         decode_parameters(data)
     except InvalidParameters as error:
         return Refused(shopper, str(error))
-    return Computed(shopper, data, content_digest(made))
+    return Computed(shopper, data, sketch(made))

@@ -30,6 +30,7 @@ from layers.scoring_runs.ledger import Counts, Head, Run, Superseded
 from layers.scoring_runs.messages import name_of
 from layers.scoring_runs.shards import Shard
 from layers.shell.log import log
+from layers.tree.likeness import is_felt
 
 
 class NotPlanned(Exception):
@@ -95,8 +96,8 @@ class _Work:
     async def done(self) -> Counts:
         rows = self._room.shopper_rows
         self._held = {
-            shopper: (at_ms, digest)
-            async for shopper, at_ms, digest in rows.parameter_digests(self._retailer.id, self._shard.ranges())
+            shopper: (at_ms, held)
+            async for shopper, at_ms, held in rows.parameter_digests(self._retailer.id, self._shard.ranges())
         }
         seen: set[str] = set()
         setting = await self._setting()
@@ -157,8 +158,8 @@ class _Work:
                 self._refused += 1
                 log("ERROR", "parameters refused", retailer=self._retailer.id, reason=one.reason)
                 continue
-            at_ms, digest = self._held.get(one.shopper, (0, b""))
-            if digest == one.digest and not self._careful:
+            at_ms, held = self._held.get(one.shopper, (0, b""))
+            if not is_felt(held, one.sketch) and not self._careful:
                 # By an earlier attempt at this very shard, or by an earlier night.
                 self._written += at_ms == self._at_ms
                 self._unchanged += at_ms != self._at_ms
@@ -170,7 +171,7 @@ class _Work:
         retailer_id, rows = self._retailer.id, self._room.shopper_rows
         await self._room.ledger.check(retailer_id, self._run)
         await rows.write_parameters(
-            retailer_id, [(one.shopper, one.data) for one in changed], self._at_ms, [one.digest for one in changed]
+            retailer_id, [(one.shopper, one.data) for one in changed], self._at_ms, [one.sketch for one in changed]
         )
         try:
             await self._room.ledger.check(retailer_id, self._run)

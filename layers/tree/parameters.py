@@ -4,14 +4,14 @@ Kept as JSON in the shopper's row, family `parameters`. An older reader ignores 
 newer one takes its default where an older run wrote, so the two need not be deployed together; any other field that is
 missing or of another type fails loudly.
 
-Written only when changed: `version` names the run that computed these very values first, and each later run that finds
-the same writes nothing. So of two decisions with one version the shopper's parameters were the same.
+Written only when changed: `version` names the run that computed these very values, and each later run whose values no
+decision could tell from them (`likeness`) writes nothing. So of two decisions with one version the shopper's parameters
+were the same.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from hashlib import blake2b
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -103,12 +103,6 @@ _encoder = msgspec.json.Encoder()
 def encode_parameters(parameters: ShopperParameters) -> bytes:
     """As they are stored. msgspec does not check what it encodes: write only what `decode_parameters` reads back."""
     return _encoder.encode(parameters)
-
-
-def content_digest(parameters: ShopperParameters) -> bytes:
-    """16 bytes of all but who computed it and when: equal where a repetition would say nothing new."""
-    content = msgspec.structs.replace(parameters, version="-", computed_at=datetime(1970, 1, 1, tzinfo=UTC))
-    return blake2b(_encoder.encode(content), digest_size=16).digest()
 
 
 def decode_parameters(data: bytes) -> ShopperParameters:
