@@ -275,6 +275,7 @@ _APART = {
             "game": "Which game.",
             "at": "When the newest of these orders was paid.",
             "orders": "The orders' numbers, by the code under which each ticket is published.",
+            "payments": "How each of them was paid, by the same code.",
             **_KEPT,
         },
         "To let this shopper play, as often as the rules allow.",

@@ -102,6 +102,10 @@ def _consent(event: ConsentChanged) -> tuple[Value, ...]:
     )
 
 
+def _order(event: OrderPaid) -> tuple[Value, ...]:
+    return event.order, event.total, len(event.lines), _known(event.store), _known(event.payment)
+
+
 _ROW: dict[type[Event], tuple[str, Callable[[Any], tuple[Value, ...]]]] = {
     PageViewed: ("page_views", _page_view),
     LinkClicked: ("page_views", _link),
@@ -110,7 +114,7 @@ _ROW: dict[type[Event], tuple[str, Callable[[Any], tuple[Value, ...]]]] = {
     AddedToBasket: ("basket_changes", lambda event: (event.product, event.quantity, event.price)),
     RemovedFromBasket: ("basket_changes", lambda event: (event.product, -event.quantity, event.price)),
     BasketValidated: ("basket_validations", lambda event: (event.total, _known(event.lines))),
-    OrderPaid: ("orders", lambda event: (event.order, event.total, len(event.lines), _known(event.store))),
+    OrderPaid: ("orders", _order),
     OrderStatusUpdated: ("order_statuses", _status),
     ExperienceShown: ("experience_events", _experience),
     ExperienceClicked: ("experience_events", _experience),

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from layers.events.refusal import UNREADABLE, describe, fields_of
 from layers.game.model import GameId, GameRules, Ticket
+from layers.game.model import Paid as PaidBy
 from layers.signing.canonical import canonical
 
 CLAIM_DAYS = 60
@@ -45,13 +46,14 @@ class NewGame(_Closed, frozen=True):
 
 
 class Paid(_Closed, frozen=True):
-    """An order that was paid. `cents`: its basket, with VAT."""
+    """An order that was paid. `cents`: its basket, with VAT. `payment`: by what class of means."""
 
     retailer: RetailerId
     shopper: Digest
     order: OrderId
     at: Annotated[datetime, Meta(tz=True)]
     cents: Annotated[int, Meta(ge=0, le=100_000_000)]
+    payment: PaidBy = "unsaid"
 
 
 class Cancelled(_Closed, frozen=True):
@@ -126,6 +128,18 @@ def accepts_until(rules: GameRules) -> datetime:
 def seals_until(rules: GameRules) -> datetime:
     """After this moment the value that decides may be out."""
     return rules.closes + timedelta(seconds=rules.seal_s)
+
+
+def may_play(rules: GameRules, payments: Sequence[str], payment: str) -> bool:
+    """Whether a shopper may have one more ticket.
+
+    Args:
+        payments: how the orders of the tickets there are were paid. payment: and this one's.
+    """
+    of_its_kind = {str(way): most for way, most in rules.tickets_by_payment.items()}.get(payment)
+    if len(payments) >= rules.tickets_per_shopper:
+        return False
+    return of_its_kind is None or payments.count(payment) < of_its_kind
 
 
 def prize_cents(rules: GameRules, ticket: Ticket) -> int:

@@ -17,6 +17,7 @@ from functions.rewards.rules import (
     Paid,
     Question,
     accepts_until,
+    may_play,
     prize_cents,
     rules_of,
     ticket_of,
@@ -91,17 +92,20 @@ async def _issue(room: Room, paid: Paid, rules: GameRules, game: dict[str, Any],
 
 
 async def _plays(room: Room, paid: Paid, rules: GameRules, entry: str) -> bool:
-    """Notes the order as this shopper's; False beyond the shopper's limit."""
+    """Notes the order as this shopper's; False beyond the shopper's limit, or that of its way of payment."""
     id = f"{paid.retailer}:{rules.game}:{paid.shopper}"
     for _ in range(_ATTEMPTS):
         held = await room.documents.get(PLAYERS, id)
         if held is None:
+            if not may_play(rules, [], paid.payment):
+                return False
             data = {
                 "retailer": paid.retailer,
                 "game": rules.game,
                 "shopper": paid.shopper,
                 "at": paid.at,
                 "orders": {entry: paid.order},
+                "payments": {entry: paid.payment},
             }
             if await room.documents.create(PLAYERS, id, data):
                 return True
@@ -109,9 +113,15 @@ async def _plays(room: Room, paid: Paid, rules: GameRules, entry: str) -> bool:
         orders = held.data["orders"]
         if entry in orders:
             return True
-        if len(orders) >= rules.tickets_per_shopper:
+        payments = held.data["payments"]
+        if not may_play(rules, list(payments.values()), paid.payment):
             return False
-        more = {**held.data, "orders": {**orders, entry: paid.order}, "at": max(held.data["at"], paid.at)}
+        more = {
+            **held.data,
+            "orders": {**orders, entry: paid.order},
+            "payments": {**payments, entry: paid.payment},
+            "at": max(held.data["at"], paid.at),
+        }
         if await room.documents.replace(PLAYERS, held, more):
             return True
     raise Contended

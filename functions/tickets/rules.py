@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from layers.events.model import ConsentChanged, OrderPaid, OrderStatusUpdated
 from layers.events.record import CorruptRecord, Record, decode_record
@@ -15,6 +15,10 @@ from layers.retailers import AbsentConsent, Retailer
 
 HISTORY = "history"
 """The channel of past orders, delivered in bulk: nobody plays with one."""
+
+
+UNSAID = "unsaid"
+"""Of an order whose event does not tell how it was paid."""
 
 
 class Asked(Struct, frozen=True):
@@ -50,6 +54,7 @@ def asked(retailer_id: str, records: Iterable[Record], erased_at: ErasedAt = nob
             "order": event.order,
             "at": event.at,
             "cents": cents(event.total),
+            "payment": UNSAID if event.payment is UNSET else event.payment,
         }
         found.setdefault(("paid", event.order), Asked("/v1/tickets", body, record.shopper))
     return list(found.values())

@@ -41,6 +41,9 @@ PAGE_LENGTH, CATEGORY_LENGTH, QUERY_LENGTH = 512, 64, 200
 
 Page = Annotated[str, Meta(min_length=1, max_length=PAGE_LENGTH)]
 PageKind = Literal["home", "category", "search", "product", "basket", "checkout", "account", "other"]
+Payment = Literal["card", "wallet", "transfer", "meal_voucher", "gift_card", "cash", "other"]
+"""How an order was paid, by class: never the number of a card or an account, nor whose it is."""
+
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
@@ -113,6 +116,7 @@ class OrderPaid(_Event, frozen=True, tag="OrderPaid"):
     total: Amount
     lines: Annotated[tuple[OrderLine, ...], Meta(min_length=1, max_length=500)]
     store: Id | UnsetType = UNSET
+    payment: Payment | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         """Raises:

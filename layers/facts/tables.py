@@ -155,6 +155,7 @@ FACTS: tuple[Table, ...] = (
         Column("total", _N, "paid", required=True),
         Column("line_count", _I, "its lines", required=True),
         Column("store", _S, "store id"),
+        Column("payment", _S, "how it was paid: card, wallet, transfer, meal_voucher, gift_card, cash, other"),
     ),
     _fact(
         "order_lines",

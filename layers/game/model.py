@@ -8,9 +8,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from layers.events.model import Payment
+
 GameId = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{1,47}$(?!\n)")]
 Cents = Annotated[int, Meta(ge=0, le=100_000_000)]
 Moment = Annotated[datetime, Meta(tz=True)]
+Paid = Payment | Literal["unsaid"]
+"""How a ticket's order was paid; `unsaid` where its event does not tell."""
+
 Outcome = Literal["lost", "won", "over", "waiting"]
 
 
@@ -56,6 +61,8 @@ class GameRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         kind: `instant`: each ticket is told at once; `draw`: all are told after the game has closed.
         prize_cap_cents: the prize is the basket's value, up to this.
         tickets_per_shopper: in the whole game; one order is one ticket at most.
+        tickets_by_payment: of each shopper, at most so many from orders that were paid this way; 0: none. A way that is
+            not named is bound by `tickets_per_shopper` alone.
         beacon: randomness that nobody has while the rules are made.
         epoch_s: of an instant win: how long one round of the beacon serves.
         seal_s: of a draw: so long after closing, the list of tickets is published at the latest, and only then the
@@ -70,6 +77,7 @@ class GameRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     tiers: Annotated[tuple[Tier, ...], Meta(min_length=1, max_length=10)]
     prize_cap_cents: Annotated[int, Meta(ge=1, le=1_000_000)]
     tickets_per_shopper: Annotated[int, Meta(ge=1, le=1000)]
+    tickets_by_payment: dict[Paid, Annotated[int, Meta(ge=0, le=1000)]] = {}
     beacon: Beacon
     epoch_s: Annotated[int, Meta(ge=60, le=86_400)] = 3600
     seal_s: Annotated[int, Meta(ge=1, le=86_400)] = 600

@@ -337,7 +337,7 @@ PLAYERS = Collection(
     dated="at",
     contract=(RetentionClass.REWARDS,),
     basis=LegalBasis.CONSENT,
-    fields=("retailer", "game", "shopper", "at", "orders"),
+    fields=("retailer", "game", "shopper", "at", "orders", "payments"),
 )
 CONTACTS = Collection(
     "contacts",

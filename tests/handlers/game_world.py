@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import msgspec
+from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
 from functions.claims import handler as claims
@@ -24,7 +25,7 @@ from functions.tickets import handler as tickets
 from functions.tickets.room import Room as TicketsRoom
 from layers.calling import PrivateService, laptop_token
 from layers.declarations import settings
-from layers.events.model import ConsentChanged, Event, OrderLine, OrderPaid, OrderStatusUpdated, Purposes
+from layers.events.model import ConsentChanged, Event, OrderLine, OrderPaid, OrderStatusUpdated, Payment, Purposes
 from layers.events.record import encode_record, milliseconds
 from layers.game.beacon import NotOut, OwnBeacon
 from layers.game.model import Beacon
@@ -173,10 +174,10 @@ class World:
         answer = await tickets.answer(ask("POST", "/", body), self.tickets)
         return answer.status_code
 
-    def paid(self, order: str, total: float = 60.0) -> OrderPaid:
+    def paid(self, order: str, total: float = 60.0, payment: Payment | UnsetType = UNSET) -> OrderPaid:
         self.count += 1
-        line = OrderLine(product="p1", paid=total)
-        return OrderPaid(id=f"paid-{self.count:05}", at=self.now, order=order, total=total, lines=(line,))
+        line, id = OrderLine(product="p1", paid=total), f"paid-{self.count:05}"
+        return OrderPaid(id=id, at=self.now, order=order, total=total, lines=(line,), payment=payment)
 
     def ended(self, order: str) -> OrderStatusUpdated:
         self.count += 1

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import UNSET, UnsetType
 
 from functions.claims import handler as claims
 from functions.rewards import handler as rewards
@@ -21,7 +22,7 @@ from functions.rewards.rules import CLAIM_DAYS, audited
 from functions.rewards.seeds import AnotherSeed, Seeds
 from functions.rewards.stages import CLOSED
 from layers.calling import Refused, Unreachable
-from layers.events.model import Kept, KeptLine
+from layers.events.model import Kept, KeptLine, Payment
 from layers.game.chance import entry_of
 from layers.game.verify import verify
 from layers.privacy.shopper_token import issue
@@ -175,6 +176,25 @@ async def test_a_shopper_has_so_many_tickets_and_no_more() -> None:
     await world.agrees("c1")
     await asyncio.gather(*(world.sends("c1", world.paid(f"o{number}")) for number in range(8)))
     assert len(world.documents(TICKETS)) == 3 and len(world.documents(PLAYERS)[0]["orders"]) == 3
+
+
+async def test_a_way_of_payment_that_the_rules_bound_gives_no_more_tickets() -> None:
+    world = World()
+    await world.announce(rules("instant") + "tickets_by_payment: {gift_card: 1, meal_voucher: 0, unsaid: 1}\n")
+    world.at(OPENS + timedelta(hours=1, minutes=1))
+    await world.agrees("c1")
+    ways: list[Payment | UnsetType] = ["meal_voucher", "gift_card", "gift_card", UNSET, UNSET, "card", "card"]
+    for number, way in enumerate(ways):
+        for _ in range(2):
+            await world.sends("c1", world.paid(f"o{number}", payment=way))
+    assert sorted(world.documents(PLAYERS)[0]["payments"].values()) == ["card", "gift_card", "unsaid"]
+    assert len(world.documents(TICKETS)) == 3, "the shopper's own limit holds beside"
+    await world.agrees("c2")
+    await world.sends("c2", world.paid("another", payment="gift_card"))
+    assert len(world.documents(TICKETS)) == 4, "each shopper has a limit of their own"
+    world.at(CLOSES + timedelta(minutes=11))
+    await world.close()
+    assert verify(await world.transcript()).problems == []
 
 
 async def test_a_draw_is_sealed_then_drawn_and_recomputed_by_a_stranger() -> None:

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from functions.rewards.rules import may_play
 from layers.game.beacon import OwnBeacon
 from layers.game.chance import (
     commitment,
@@ -224,6 +225,25 @@ def test_the_order_of_tickets_does_not_matter(order: list[int]) -> None:
         t.entry: t.outcome for t in drawn(rules, SEED, beacon, tickets)
     }
     assert sealed_sha256(shuffled) == sealed_sha256(tickets)
+
+
+WAYS = st.sampled_from(("card", "gift_card", "meal_voucher", "unsaid"))
+
+
+@given(
+    orders=st.lists(WAYS, max_size=20),
+    limits=st.dictionaries(WAYS, st.integers(0, 4)),
+    most=st.integers(1, 6),
+)
+def test_no_shopper_has_more_tickets_than_each_limit(orders: list[str], limits: dict[Any, int], most: int) -> None:
+    rules = msgspec.structs.replace(rules_of("instant"), tickets_per_shopper=most, tickets_by_payment=limits)
+    taken: list[str] = []
+    for way in orders:
+        if may_play(rules, taken, way):
+            taken.append(way)
+        else:
+            assert len(taken) == most or taken.count(way) == limits[way], "refused for a limit that is reached"
+    assert len(taken) <= most and all(taken.count(way) <= limit for way, limit in limits.items())
 
 
 def test_values_are_even() -> None:
