@@ -1,8 +1,7 @@
 """How exactly the figures in a shopper's parameters are kept: as exactly as a decision can feel, and no more. Pure.
 
-Parameters are written where they changed. A seventh digit changes every night with the clientele, and no page, no
-condition of a tree (they name hundredths) and no judgement of an experiment can tell; what ranks by a figure is ranked
-before it is rounded.
+Conditions of a tree name hundredths, and no page shows a probability: what stands behind the digits that count is bytes
+that every page reads. What ranks by a figure is ranked before it is rounded. Which change is written is `likeness`.
 """
 
 from __future__ import annotations
