@@ -183,6 +183,9 @@ class Ledger:
             if following is None or not await self._books.write(found, following):
                 await self._pause(tries)
                 tries += 1
+            elif rules.is_at_rest(following.status):
+                # As it was written: to read it again would only cost a call.
+                return following
 
     async def _claimed(self, reservation: Reservation) -> Reservation | None:
         """What the reservation becomes after its claims were held, or one of them could not be."""

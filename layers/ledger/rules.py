@@ -119,6 +119,11 @@ NEXT = {
 """What may follow; from anything else nothing does, so a commit and a release of one reservation cannot both win."""
 
 
+def is_at_rest(status: Status) -> bool:
+    """Nothing is under way that somebody has to end."""
+    return status in (Status.RESERVED, Status.REFUSED, Status.RELEASED, Status.COMMITTED, Status.REFUNDED)
+
+
 def becoming(reservation: Reservation, status: Status) -> Reservation | None:
     """None: that may not follow."""
     return replace(reservation, status=status) if status in NEXT.get(reservation.status, ()) else None

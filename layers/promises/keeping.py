@@ -37,9 +37,11 @@ class Purse:
         return cls(documents, books, Ledger(books, now))
 
 
-async def read_promises(
-    documents: Documents, retailer_id: str, shopper: str
-) -> tuple[Document | None, Promises | None]:
+Found = tuple[Document | None, Promises | None]
+"""A shopper's promises, and the document that they were read from."""
+
+
+async def read_promises(documents: Documents, retailer_id: str, shopper: str) -> Found:
     found = await documents.get(PROMISES, promises_id(retailer_id, shopper))
     return found, read(found.data) if found is not None else None
 
@@ -69,12 +71,12 @@ async def promise(purse: Purse, retailer_id: str, shopper: str, wishes: Sequence
     """
     left = Left()
     for wish in wishes:
-        _, promises = await read_promises(purse.documents, retailer_id, shopper)
-        if rules.held(promises, wish.promise):
+        known = await read_promises(purse.documents, retailer_id, shopper)
+        if rules.held(known[1], wish.promise):
             continue
-        refused = refusal(promises, wish.promise, wish.limits, now)
+        refused = refusal(known[1], wish.promise, wish.limits, now)
         if refused is None:
-            refused = await _reserve(purse, retailer_id, shopper, wish, left, now)
+            refused = await _reserve(purse, retailer_id, shopper, wish, known, left, now)
         if refused is not None:
             left.own[wish.promise.campaign, wish.promise.product] = refused.until
             log(
@@ -85,12 +87,12 @@ async def promise(purse: Purse, retailer_id: str, shopper: str, wishes: Sequence
 
 
 async def _reserve(
-    purse: Purse, retailer_id: str, shopper: str, wish: Wanted, left: Left, now: datetime
+    purse: Purse, retailer_id: str, shopper: str, wish: Wanted, known: Found, left: Left, now: datetime
 ) -> Refused | None:
     """Why this shopper alone gets nothing; a campaign that has no room for anybody goes into `left`."""
     reservation = await _reserved(purse, retailer_id, wish)
     if reservation.status is Status.RESERVED:
-        return await write_down(purse, retailer_id, shopper, wish, now)
+        return await write_down(purse, retailer_id, shopper, wish, now, known)
     if reservation.status is not Status.REFUSED:
         return Refused(Because.TOO_LATE, now + ASKED_AGAIN)
     paid = next(paid for paid in wish.budgets if paid.budget == reservation.refused_by)
@@ -112,15 +114,21 @@ async def _reserved(purse: Purse, retailer_id: str, wish: Wanted) -> Reservation
         return await purse.ledger.reserve(retailer_id, key, wish.wishes, until)
 
 
-async def write_down(purse: Purse, retailer_id: str, shopper: str, wish: Wanted, now: datetime) -> Refused | None:
+async def write_down(
+    purse: Purse, retailer_id: str, shopper: str, wish: Wanted, now: datetime, known: Found | None = None
+) -> Refused | None:
     """Of what is reserved. Where the shopper holds the same by now, or may not have it any more, it is released again.
+
+    Args:
+        known: what was read a moment ago; where somebody has written since, it is read again.
 
     Returns:
         Why it was not written down, in the second case.
     """
     id = promises_id(retailer_id, shopper)
     while True:
-        found, promises = await read_promises(purse.documents, retailer_id, shopper)
+        found, promises = known or await read_promises(purse.documents, retailer_id, shopper)
+        known = None
         if rules.held(promises, wish.promise):
             if promises is not None and all(one.key != wish.promise.key for one in promises.promises):
                 await purse.ledger.release(retailer_id, wish.promise.key)  # Another delivery promised it first.
