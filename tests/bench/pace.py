@@ -1,7 +1,8 @@
 """PACE: how long a decision takes at 200 events a second, and how long it is from an event's POST to its experience.
 
 On the emulators, all functions on one core, emulators and load on the other. An open loop: an event is due at its time
-whatever the servers do, and is measured from then. Each shopper has an event a second, so nobody waits for themselves.
+whatever the servers do, and is measured from then. Visits begin at any moment and have an event a second, so that at
+each there are shoppers at every stage of theirs, as many that begin as that end.
 
 - **decision**: the event is stored a moment before, and pushed alone in its message, which is the dearest way: ingest
   packs what comes together. Beside it the same requests at the same pace to a bare server: what the machine and the
@@ -17,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
@@ -36,7 +38,7 @@ from layers.events.record import Record, decode_record, encode_record
 from layers.stores.collections import PROMISES
 from layers.stores.firestore.port import Documents
 from layers.tree.offer import ShopperOffer
-from layers.tree.parameters import ShopperParameters, encode_parameters
+from layers.tree.parameters import encode_parameters
 from tests.bench import cores, judged
 from tests.bench.decisions import Shop, opened, page_request, push_request
 from tests.bench.lines import Lines
@@ -48,7 +50,8 @@ from tests.bench.stores import Backends, emulators
 from tests.local.shop_visit import PARAMETERS, visit
 
 PER_S = 200
-SHOPPERS = 200
+_VISIT_EVENTS = 15
+_AT_ONCE = 200
 _AHEAD_S = 0.1
 """How long before its message an event is stored."""
 
@@ -74,8 +77,9 @@ _FRUIT = Campaign(
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One event of a visit, as it is sent."""
+    """One event of a visit, as it is sent. `at_s`: seconds after the beginning."""
 
+    at_s: float
     customer: str
     event: dict[str, Any]
     record: Record
@@ -106,7 +110,7 @@ async def _measured(setting: Setting, served: dict[str, Served], stores: Backend
     values = {**environment(DECISIONING, RETAILER), **environment(EXPERIENCES, RETAILER), **stores.values}
     shop, documents = await opened(values)
     await _campaign(documents)
-    seconds = 3 if setting.effort.short else 15
+    seconds = 2.0 if setting.effort.short else 12.0
     found: list[Paced] = []
     for round_ in range(setting.effort.rounds):
         for measured in (_bare, _decided, _experienced):
@@ -129,16 +133,16 @@ async def _campaign(documents: Documents) -> None:
     await publish_campaign(documents, RETAILER.id, _FRUIT, "")
 
 
-async def _bare(shop: Shop, served: dict[str, Served], stores: Backends, name: str, seconds: int) -> Paced:
+async def _bare(shop: Shop, served: dict[str, Served], stores: Backends, name: str, seconds: float) -> Paced:
     async with _lines(served["floor"]) as floor:
 
         async def send(due: Due) -> None:
             await floor.ask(push_request([due.record]))
 
-        return await _paced("a bare server", [served["floor"]], await visits(shop, name, seconds, OFFERED), send)
+        return await _paced("a bare server", [served["floor"]], await visits(shop, name, _VISIT_EVENTS, seconds), send)
 
 
-async def _decided(shop: Shop, served: dict[str, Served], stores: Backends, name: str, seconds: int) -> Paced:
+async def _decided(shop: Shop, served: dict[str, Served], stores: Backends, name: str, seconds: float) -> Paced:
     async with _lines(served["decisioning"]) as decisioning:
 
         async def send(due: Due) -> None:
@@ -150,11 +154,11 @@ async def _decided(shop: Shop, served: dict[str, Served], stores: Backends, name
             await shop.store([due.record])
 
         return await _paced(
-            "decision", [served["decisioning"]], await visits(shop, name, seconds, OFFERED), send, ahead
+            "decision", [served["decisioning"]], await visits(shop, name, _VISIT_EVENTS, seconds), send, ahead
         )
 
 
-async def _experienced(shop: Shop, served: dict[str, Served], stores: Backends, name: str, seconds: int) -> Paced:
+async def _experienced(shop: Shop, served: dict[str, Served], stores: Backends, name: str, seconds: float) -> Paced:
     async with _lines(served["ingest"]) as door, _lines(served["experiences"]) as pages, _pushed(served, stores):
 
         async def send(due: Due) -> None:
@@ -171,67 +175,67 @@ async def _experienced(shop: Shop, served: dict[str, Served], stores: Backends, 
 
         late: list[str] = []
         three = [served[function.name] for function in (DOOR, DECISIONING, EXPERIENCES)]
-        found = await _paced("from POST to experience", three, await visits(shop, name, seconds, OFFERED), send)
+        found = await _paced("from POST to experience", three, await visits(shop, name, _VISIT_EVENTS, seconds), send)
         return replace(found, defaults=len(late))
 
 
 async def _paced(
     what: str, servers: Sequence[Served], visits: list[Due], send: Send, ahead: Send | None = None
 ) -> Paced:
-    """Sends all of them, each at its time; the first fifth warms up."""
-    warm = len(visits) // 5
+    """Sends each at its time. What comes before the first visits have ended warms up."""
+    warm_s = float(_VISIT_EVENTS)
     trees = [pid for server in servers for pid in cores.tree(server.pid)]
     latencies: list[float] = []
     begins = time.perf_counter() + 0.5
     used = began = 0.0
 
-    async def one(nth: int, due: Due) -> None:
-        moment = begins + nth / PER_S
+    async def one(due: Due) -> None:
+        moment = begins + due.at_s
         if ahead is not None:
             await asyncio.sleep(moment - _AHEAD_S - time.perf_counter())
             await ahead(due)
         await asyncio.sleep(max(0.0, moment - time.perf_counter()))
         await send(due)
-        if nth >= warm:
+        if due.at_s >= warm_s:
             latencies.append(time.perf_counter() - moment)
 
     gc.collect()
     gc.freeze()
     sent = []
     try:
-        for nth, due in enumerate(visits):
+        for due in visits:
             # Tasks are made shortly before they are due: thousands of sleeping ones would slow the loop.
-            await asyncio.sleep(max(0.0, begins + nth / PER_S - _AHEAD_S - 0.1 - time.perf_counter()))
-            if nth == warm:
+            await asyncio.sleep(max(0.0, begins + due.at_s - _AHEAD_S - 0.1 - time.perf_counter()))
+            if not began and due.at_s >= warm_s:
                 used, began = cores.cpu_s(trees), time.perf_counter()
-            sent.append(asyncio.create_task(one(nth, due)))
+            sent.append(asyncio.create_task(one(due)))
         await asyncio.gather(*sent)
     finally:
         for task in sent:
             task.cancel()
-    count = len(visits) - warm
     spent, lasted = cores.cpu_s(trees) - used, time.perf_counter() - began
-    return Paced(what, count, spent / count * 1e6, spent / lasted, summary_ms(latencies))
+    return Paced(what, len(latencies), spent / len(latencies) * 1e6, spent / lasted, summary_ms(latencies))
 
 
-async def visits(shop: Shop, name: str, seconds: int, parameters: ShopperParameters) -> list[Due]:
-    """Of as many shoppers as there are events in a second, one event of each after the other."""
-    encoded, now = encode_parameters(parameters), datetime.now(UTC)
-    events = seconds * PER_S // SHOPPERS
-    made: list[list[Due]] = []
+async def visits(shop: Shop, name: str, events: int, seconds: float) -> list[Due]:
+    """By time: as many events a second as there should be from when the first visits end, for so many seconds."""
+    chance = random.Random(name)
+    encoded, now = encode_parameters(OFFERED), datetime.now(UTC)
+    ends_s, apart_s = events + seconds, events / PER_S
+    made: list[Due] = []
     pseudonyms = []
-    for number in range(SHOPPERS):
+    for number in range(int(ends_s / apart_s)):
         customer = f"925{name}{number}"
         pseudonym = shop.pseudonymise(customer)
         pseudonyms.append(pseudonym)
-        made.append(
-            [
-                Due(customer, one, decode_record(encode_record(pseudonym, "v1", "web", now, json.dumps(one).encode())))
-                for one in visit(f"event{name}{number:03d}n", number, events)
-            ]
-        )
-    await shop.rows.write_parameters(RETAILER.id, [(pseudonym, encoded) for pseudonym in pseudonyms], 1)
-    return [due for together in zip(*made, strict=True) for due in together]
+        begins_s = (number + chance.random()) * apart_s
+        for nth, one in enumerate(visit(f"event{name}{number:04d}n", number, events)[:events]):
+            record = decode_record(encode_record(pseudonym, "v1", "web", now, json.dumps(one).encode()))
+            made.append(Due(begins_s + nth, customer, one, record))
+    for start in range(0, len(pseudonyms), _AT_ONCE):
+        some = pseudonyms[start : start + _AT_ONCE]
+        await shop.rows.write_parameters(RETAILER.id, [(pseudonym, encoded) for pseudonym in some], 1)
+    return sorted((due for due in made if due.at_s < ends_s), key=lambda due: due.at_s)
 
 
 def _post(due: Due) -> bytes:

@@ -20,7 +20,7 @@ from tests.bench import cores, judged
 from tests.bench.decisions import opened, page_request, push_request
 from tests.bench.lines import Lines
 from tests.bench.measured import Streamed, WrongRun
-from tests.bench.pace import OFFERED, visits
+from tests.bench.pace import visits
 from tests.bench.servers import RETAILER, Place, Served, environment, ours
 from tests.bench.setting import Outcome, Setting
 from tests.bench.stores import emulators
@@ -47,7 +47,7 @@ async def _measured(
     setting: Setting, decisioning: Served, experiences: Served, values: dict[str, str]
 ) -> list[Streamed]:
     shop, _ = await opened(values)
-    first = (await visits(shop, "stream", 1, OFFERED))[:MOST]
+    first = (await visits(shop, "stream", 1, 1.0))[:MOST]
     await shop.store([due.record for due in first])
     pushes = Lines(decisioning.port)
     for start in range(0, len(first), _A_MESSAGE):
