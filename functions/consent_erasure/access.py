@@ -334,7 +334,7 @@ async def _promises(room: Room, subject: Subject) -> AsyncIterator[list[Record]]
         {"campaign": one.campaign, "offer": one.offer, "product": one.product or None, "cents": one.cents,
          "threshold": one.threshold, "at": text_of(one.at), "until": text_of(one.until), "fate": one.fate.value,
          "percent": one.percent or None, "substitutes": list(one.substitutes), "order": one.order or None,
-         "earned": one.earned, "unbudgeted": one.unbudgeted, "kept_until": until}
+         "earned": one.earned, "unbudgeted": one.unbudgeted, "store": one.store or None, "kept_until": until}
         for one in promises.promises
         if subject.holds(one.at)
     ]  # fmt: skip

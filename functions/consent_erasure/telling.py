@@ -259,6 +259,7 @@ _DOCUMENTS = {
             "order": "The order that used it.",
             "earned": "What was given in the end, in hundredths.",
             "unbudgeted": "Of that, what no budget of the campaign could pay any more.",
+            "store": "The store that it holds in; none where it holds in all.",
             **_KEPT,
         },
         "To keep what an offer promises, and to give it by what was delivered.",

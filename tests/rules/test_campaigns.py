@@ -20,6 +20,7 @@ from layers.campaigns.reading import (
     InvalidCampaign,
     campaign_kept,
     kept,
+    pointers_of,
     read_campaign,
     read_rules,
     rules_kept,
@@ -201,13 +202,57 @@ async def test_the_commands_say_what_they_did() -> None:
         await say(command="withdraw", campaign="none")
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("country: FR\nshared: [{store: lille}]\n", "shared 1: neither `money` nor `count`"),
+        ("country: FR\nshared: [{money: 1}, {money: 2}]\n", "shared 2: another is of the same brand, store and period"),
+        ("country: FR\nshared: [{money: 1, per: campaign}]\n", "shared[0].per: Invalid enum value"),
+        ("country: FR\nshopper_caps: [{count: 1}]\n", "shopper_caps: are of all campaigns"),
+        ("country: FR\nshopper_caps: [{per: day}]\n", "shopper_caps 1: neither `money` nor `count`"),
+    ],
+)
+def test_house_rules_that_limit_nothing_or_twice_are_refused(text: str, says: str) -> None:
+    with pytest.raises(InvalidCampaign) as refused:
+        read_rules(text)
+    assert says in str(refused.value)
+
+
+def test_a_campaign_without_a_time_zone_has_the_retailers_from_then_on() -> None:
+    text = COFFEE.replace("timezone: Europe/Paris\n", "")
+    one = read_campaign(text, RULES, "America/Guadeloupe")
+    assert one.timezone == "America/Guadeloupe" and campaign_kept(kept(one)) == one
+    assert read_campaign(COFFEE, RULES, "America/Guadeloupe").timezone == "Europe/Paris"
+    with pytest.raises(InvalidCampaign, match="timezone: '' is none"):
+        read_campaign(text, RULES)
+
+
+def test_what_is_wrong_with_an_audience_or_a_further_budget_has_its_place() -> None:
+    assert pointers_of("audience.conditions 2: ...") == ["/audience/conditions/1"]
+    assert pointers_of("within 1: ...") == ["/within/0"]
+    assert pointers_of("audience.predicted[0].least: ...") == ["/audience/predicted/0/least"]
+
+
+async def test_a_campaign_whose_budget_would_shrink_is_refused_by_the_command_line_too() -> None:
+    documents = FakeDocuments()
+    given = argparse.Namespace(command="publish")
+    await published(given, documents, SHOP, COFFEE)
+    with pytest.raises(InvalidCampaign, match=r"budget: .*cannot shrink"):
+        await published(given, documents, SHOP, COFFEE.replace("money: 4000", "money: 3000"))
+    assert [one.campaign.budget.money for one in await campaigns_of(documents, "demo")] == [4000]
+
+
 def test_the_command_line_refuses_with_a_remedy(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text(COFFEE.replace("percent: 30", "percent: 60"))
     assert main(["check", str(bad)]) == 1
-    assert "60 % is more than" in capsys.readouterr().err
+    assert f"{bad}:6:1: generosity: 60 % is more than" in capsys.readouterr().err
+    bad.write_text(COFFEE.replace("shopper.churn < 0.9", "shopper.chum < 0.9"))
+    assert main(["check", str(bad)]) == 1
+    line = 1 + bad.read_text().splitlines().index("    - shopper.chum < 0.9")
+    assert f"{bad}:{line}:7: audience.conditions 1: `shopper.chum` is no variable" in capsys.readouterr().err
     assert main(["check", str(tmp_path / "none.yaml")]) == 2
     assert main(["check", str(bad), "--rules", str(tmp_path / "none.yaml")]) == 2
     for name in ("GONDOLA_DATABASE_DEFAULT", "GONDOLA_RETAILER_DEMO"):
