@@ -20,15 +20,18 @@ from layers.ledger.healing import Balance, heal
 from layers.ledger.ledger import Ledger
 from layers.ledger.model import Budget, Status
 from layers.stores.firestore.documents import FirestoreDocuments
-from tests.ledger.shoppers import COUNT, MONEY, SHOP, UNTIL, key_of
+from tests.ledger.shoppers import COUNT, DAY, MONEY, SHOP, STORES, UNTIL, key_of
 
 ROOT = Path(__file__).parents[2]
 SHARDS = 4
+ALONE = 20
+"""Who come one after the other in the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """`money` in cents. `kills`: of processes, while they redeem."""
+    """`count` of the campaign, and so much of the day too; a store has 60 % of it. `money` in cents. `kills`: of
+    processes, while they redeem."""
 
     shoppers: int
     count: int
@@ -120,9 +123,12 @@ async def prove(course: Course, environment: dict[str, str], told: Callable[[str
         told(f"{course.shoppers} shoppers served, {found.killed} processes killed, {found.looks} looks at every shard")
         # Cancels and refunds gave units back after others were refused. A last wave takes them: to the very last.
         await _slice(environment, course.shoppers, course.count, [], found, "--settles")
+        # Who holds a unit of the campaign's and is then refused by a store's, keeps it from others for a moment. Alone,
+        # nobody does.
+        await _slice(environment, course.shoppers + course.count, ALONE, [], found, "--settles", "--at-once", "1")
     finally:
         witness.cancel()
-    everybody = range(course.shoppers + course.count)
+    everybody = range(course.shoppers + course.count + ALONE)
     after = datetime.now(UTC) + UNTIL + timedelta(minutes=1)
     ledger = Ledger(books, lambda: after)
     spent = dict.fromkeys(_limits(course), 0)
@@ -142,7 +148,9 @@ async def prove(course: Course, environment: dict[str, str], told: Callable[[str
 
 
 def _limits(course: Course) -> dict[str, int]:
-    return {COUNT: course.count, MONEY: course.money}
+    # The stores' add up to more than the campaign's, so that now the one binds and now the other.
+    stores = dict.fromkeys(STORES, course.count * 6 // 10)
+    return {COUNT: course.count, MONEY: course.money, DAY: course.count, **stores}
 
 
 def _judged(course: Course, found: Found, spent: dict[str, int]) -> None:
@@ -157,6 +165,8 @@ def _judged(course: Course, found: Found, spent: dict[str, int]) -> None:
         )
         assert balance.free == limit - balance.spent, balance
     assert course.count - found.balances[COUNT].spent <= _leftover(course), "units were left that somebody wanted"
+    in_stores = sum(found.balances[store].spent for store in STORES)
+    assert in_stores == found.balances[DAY].spent == found.balances[COUNT].spent, "one took a part only"
 
 
 def _leftover(course: Course) -> int:

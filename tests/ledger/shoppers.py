@@ -19,7 +19,8 @@ from layers.ledger.ledger import Ledger, Wish
 from layers.ledger.model import Reservation, Status
 from layers.stores.firestore.documents import FirestoreDocuments
 
-SHOP, COUNT, MONEY = "demo", "campaign-count", "campaign-money"
+SHOP, COUNT, MONEY, DAY = "demo", "campaign-count", "campaign-money", "campaign-day"
+STORES = ("campaign-store-north", "campaign-store-south")
 AT_ONCE = 25
 UNTIL = timedelta(hours=1)
 
@@ -29,8 +30,9 @@ def key_of(number: int) -> str:
 
 
 def wishes_of(key: str) -> list[Wish]:
-    """One redemption, and between 0.50 and 3.00 of money."""
-    return [Wish(COUNT, 1), Wish(MONEY, random.Random(key).randrange(50, 301))]
+    """One redemption of the campaign's, of the day's and of one store's, and between 0.50 and 3.00 of money."""
+    store = STORES[int(key, 16) % len(STORES)]
+    return [Wish(COUNT, 1), Wish(MONEY, random.Random(key).randrange(50, 301)), Wish(DAY, 1), Wish(store, 1)]
 
 
 def steps_of(key: str, settles: bool) -> Iterator[str]:
@@ -72,10 +74,10 @@ async def _shopper(ledger: Ledger, key: str, settles: bool) -> Status:
     return status
 
 
-async def redeem(documents: FirestoreDocuments, first: int, count: int, settles: bool) -> None:
+async def redeem(documents: FirestoreDocuments, first: int, count: int, settles: bool, at_once: int) -> None:
     """Prints each shopper's number and what the ledger told in the end."""
     ledger = Ledger(Books(documents), lambda: datetime.now(UTC))
-    slots = asyncio.Semaphore(AT_ONCE)
+    slots = asyncio.Semaphore(at_once)
 
     async def one(number: int) -> None:
         async with slots:
@@ -90,5 +92,7 @@ if __name__ == "__main__":
     parser.add_argument("first", type=int)
     parser.add_argument("count", type=int)
     parser.add_argument("--settles", action="store_true")
+    parser.add_argument("--at-once", type=int, default=AT_ONCE)
     given = parser.parse_args(sys.argv[1:])
-    asyncio.run(redeem(FirestoreDocuments.of(Settings.of_process()), given.first, given.count, given.settles))
+    documents = FirestoreDocuments.of(Settings.of_process())
+    asyncio.run(redeem(documents, given.first, given.count, given.settles, given.at_once))
