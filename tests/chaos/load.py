@@ -33,7 +33,7 @@ class Load:
         address: of ingest. target: path and query. make: the next batch; called in the load's thread only.
         clients: at the same time. pause_s: of a client between two batches. allowed: statuses that may come.
         batches: of each client; 0 for as many as there is time for. retry_s: before a repetition.
-        attempts: at a batch, then it is given up; 0 for as many as it takes.
+        attempts: at a batch, then it is given up; 0 for as many as it takes. pace: by which a pause is longer now.
     """
 
     def __init__(
@@ -48,7 +48,9 @@ class Load:
         batches: int = 0,
         retry_s: float = RETRY_S,
         attempts: int = 0,
+        pace: Callable[[], float] = lambda: 1.0,
     ) -> None:
+        self._pace = pace
         self._address, self._target, self.ledger, self._make = address, target, ledger, make
         self._clients, self._pause_s, self._allowed = clients, pause_s, tuple(allowed)
         self._batches, self._retry_s, self._attempts = batches, retry_s, attempts
@@ -88,7 +90,7 @@ class Load:
                     if self._given_up.is_set():
                         return
                     await asyncio.sleep(self._retry_s)
-                await asyncio.sleep(self._pause_s * chance.uniform(0.5, 1.5))
+                await asyncio.sleep(self._pause_s * self._pace() * chance.uniform(0.5, 1.5))
         finally:
             connection.close()
 

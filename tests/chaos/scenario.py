@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import random
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -82,6 +83,7 @@ class Run:
         self.ledger = Ledger()
         self.told: list[str] = []
         self._once = self._again = False
+        self._waiting = threading.Event()
         self._analyst = Analyst(site.values, site.retailer.dataset)
         self._patience_s, self._dead = PATIENCE_S, 0
         self._evidence = Evidence({}, {}, {})
@@ -116,15 +118,21 @@ class Run:
         pause_s: float | None = None,
         allowed: Iterable[int] = (204, 503),
         batches: int = 0,
-        retry_s: float = RETRY_S,
+        retry_s: float | None = None,
         attempts: int = 0,
     ) -> Load:
-        """See `Load`. The short form's clients rest longer: what is broken there waits for restarts, and the load
-        meanwhile was most of its cost."""
+        """See `Load`. The short form's clients rest longer, and much longer while nobody waits for what they do: the
+        load during restarts was most of its cost."""
         pause_s = pause_s if pause_s is not None else 0.03 if self.long else 0.08
+        retry_s = retry_s if retry_s is not None else RETRY_S if self.long else 4 * RETRY_S
         address, made = self.site.stack.address("ingest"), make or self.wares.batch
         target = self.site.post_to
-        return Load(address, target, self.ledger, made, clients, pause_s, allowed, batches, retry_s, attempts)
+        return Load(
+            address, target, self.ledger, made, clients, pause_s, allowed, batches, retry_s, attempts, self._pace
+        )
+
+    def _pace(self) -> float:
+        return 1.0 if self.long or self._waiting.is_set() else 5.0
 
     def at_once(
         self,
@@ -153,7 +161,11 @@ class Run:
         holds: Callable[[T], bool] = bool,
         every_s: float = 0.05,
     ) -> None:
-        eventually(f"{self.name}: {what}", look, holds, self._patience_s, every_s)
+        self._waiting.set()
+        try:
+            eventually(f"{self.name}: {what}", look, holds, self._patience_s, every_s)
+        finally:
+            self._waiting.clear()
 
     def check(self, holds: bool, fault: str) -> None:
         """Writes a fault down where something does not hold; the scenario goes on."""
