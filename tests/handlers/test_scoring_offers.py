@@ -22,6 +22,7 @@ from layers.campaigns.published import State, become, publish_campaign, publish_
 from layers.campaigns.terms import Audience
 from layers.experiments.assignment import in_control
 from layers.facts import TRAINED_MODELS
+from layers.learning import PRODUCTS
 from layers.ledger.books import Books
 from layers.ledger.healing import balance
 from layers.ledger.ledger import Ledger as Money
@@ -185,6 +186,24 @@ async def test_a_campaign_that_was_stopped_leaves_the_parameters(state: State) -
     await become(made.documents, "aa", "milk", state, NOW)
     await night(made, RUN + timedelta(days=1))
     assert not held(made)
+
+
+async def test_a_night_that_no_decision_could_tell_from_the_last_writes_nothing() -> None:
+    """Every probability moves a little, as it does each night; then one shopper's by much."""
+    made = await agree(site(), milk())
+    first = await night(made)
+    before = made.stored()
+    for each in made.tables.rows[PRODUCTS.table]:
+        each[PRODUCTS.names[0]] += 0.02
+    second = await night(made, RUN + timedelta(hours=1))
+    assert (first.counts.written, second.counts.written, second.counts.unchanged) == (MANY, 0, MANY)
+    assert made.stored() == before and second.plan.version != first.plan.version
+    for each in made.tables.rows[PRODUCTS.table]:
+        if each["shopper"] == pseudonym(1):
+            each[PRODUCTS.names[0]] /= 4
+    third = await night(made, RUN + timedelta(hours=2))
+    assert (third.counts.written, third.counts.unchanged) == (1, MANY - 1)
+    assert {who for who, found in made.stored().items() if found.version == third.plan.version} == {pseudonym(1)}
 
 
 async def test_a_campaign_that_is_over_or_to_come_is_not_offered() -> None:
