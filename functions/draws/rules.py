@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-DUE, ADVANCE = "/v1/games/due", "/v1/games/advance"
+DUE, ADVANCE = "/v1/due", "/v1/advance"
 
 QUIET = ("waiting", "closed")
 """Every other verdict is an error's line in the log: `late`, `missed`, `failed`."""

@@ -30,8 +30,8 @@ FUNCTION = Function(
         public=False,
         paths=(
             "/v1/games",
-            "/v1/games/due",
-            "/v1/games/advance",
+            "/v1/due",
+            "/v1/advance",
             "/v1/games/{retailer}",
             "/v1/games/{retailer}/{game}",
             "/v1/games/{retailer}/{game}/standing",

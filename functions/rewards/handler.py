@@ -187,8 +187,8 @@ _OURS: dict[str, tuple[tuple[str, ...], Callable[[Room, bytes, datetime], Awaita
     "/v1/results": (("claims",), _results),
     "/v1/prizes/look": (("claims",), _look),
     "/v1/prizes/claim": (("claims",), _claim),
-    "/v1/games/due": (("draws",), _due),
-    "/v1/games/advance": (("draws",), _advance),
+    "/v1/due": (("draws",), _due),
+    "/v1/advance": (("draws",), _advance),
     APART: (("consent_erasure", "retention_purge"), _apart),
 }
 """What functions of this stack ask, and which of them."""

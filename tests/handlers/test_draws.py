@@ -154,7 +154,7 @@ async def test_without_rewards_the_run_fails_whole() -> None:
 async def test_nobody_but_the_schedule_goes_on_with_every_game() -> None:
     world = World()
     await played(world)
-    for path in ("/v1/games/due", "/v1/games/advance"):
+    for path in ("/v1/due", "/v1/advance"):
         for name in ("claims", "tickets"):
             with pytest.raises(Refused):
                 await world.service(name).call(path, {"retailer": "demo", "game": "basket_back"})
