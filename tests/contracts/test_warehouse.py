@@ -11,7 +11,7 @@ import pytest
 from google.api_core.exceptions import GoogleAPICallError
 
 from layers.declarations.settings import Settings
-from layers.facts import FACTS, PRODUCTS
+from layers.facts import FACTS, PRODUCTS, ColumnType
 from layers.stores.bigquery.port import Unavailable, Value
 from layers.stores.bigquery.warehouse import BigQueryWarehouse, bound
 from layers.stores.bigquery.writer import BigQueryFacts
@@ -121,7 +121,7 @@ def test_a_warehouse_that_is_down_says_so(closed_port: str) -> None:
 async def test_a_writer_that_reaches_nobody_says_so(closed_port: str) -> None:
     facts = BigQueryFacts.of(Settings({"GONDOLA_PROJECT": "sql", "BIGQUERY_STORAGE_EMULATOR_HOST": closed_port}))
     table = next(table for table in FACTS if table.name == "order_statuses")
-    columns: dict[str, list[Value]] = {c.name: ["x"] for c in table.columns}
+    columns: dict[str, list[Value]] = {c.name: ["x" if c.type is ColumnType.STRING else None] for c in table.columns}
     columns |= {"position": [0], "at": [AT], "received": [AT]}
     with pytest.raises(Unavailable):
         await facts.append("ds", table, columns)
