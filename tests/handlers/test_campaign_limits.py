@@ -12,17 +12,22 @@ from msgspec.structs import replace
 
 from functions.decisioning.handler import answer
 from layers.campaigns.model import Budget, Campaign, HouseRules
+from layers.campaigns.opening import open_budgets
 from layers.campaigns.published import publish_campaign, publish_rules
 from layers.campaigns.reporting import report
 from layers.campaigns.terms import Cap, Shared
+from layers.ledger.ledger import Wish
+from layers.promises.keeping import Purse, write_down
+from layers.promises.limits import Because, limits_of
 from layers.promises.model import HELD_FOR, PROMISES_UNREADABLE, Fate, Promise, Promises, document, promises_id
+from layers.promises.rules import Wanted
 from layers.stores.collections import PROMISES, WITHHELD
 from layers.tree.catching_up import read_row, standing_of
 from layers.tree.offer import ShopperOffer
 from layers.tree.parameters import encode_parameters
 from layers.tree.withholding import read_version
 from tests.handlers.asking import ask
-from tests.handlers.test_promises import Stack, favourites
+from tests.handlers.test_promises import MONEY, Stack, favourites
 from tests.handlers.test_replay import Night
 from tests.handlers.visiting import DEMO, NOW, OTHER, SHOPPER, pushed, seen
 from tests.rules.journeys import PARAMETERS, START
@@ -115,6 +120,26 @@ async def test_a_cap_in_money_counts_what_was_promised(shop: Shop, cents: int, o
     )  # fmt: skip
     await shop.has(before)
     assert await shop.visits(1) is offered
+
+
+async def test_two_deliveries_at_once_do_not_pass_a_cap_together(shop: Shop) -> None:
+    """Both read the document when it was empty, and both have reserved: who writes second gives back its own."""
+    campaign = await launched(shop, caps=(Cap(count=1, per="day"),))
+    limits = limits_of(campaign, HouseRules(country="FR"), START)
+    purse = Purse.over(shop.documents, lambda: NOW)
+    await open_budgets(shop.documents, DEMO, campaign, NOW)
+    refused = []
+    for key in ("a" * 32, "b" * 32):
+        one = Promise(
+            key=key, campaign="favourites", offer="percent_20", kind="promotion", product=f"p{key[0]}", cents=100,
+            at=START, until=START + HELD_FOR,
+        )  # fmt: skip
+        await purse.ledger.reserve("demo", key, [Wish(MONEY, 100)], one.until)
+        refused.append(await write_down(purse, "demo", SHOPPER, Wanted(one, (), limits), NOW))
+    assert refused[0] is None and refused[1] is not None and refused[1].because is Because.CAPPED
+    promises = await shop.promises(SHOPPER)
+    assert promises is not None and [one.key for one in promises.promises] == ["a" * 32]
+    assert await shop.balance() == (0, 100, 900)
 
 
 @pytest.mark.parametrize(
