@@ -35,6 +35,7 @@ from layers.privacy.shopper_token import issue
 from layers.retailers import Registry, Retailer
 from layers.shell.push import encode_push
 from layers.signing.fake import FakeSigner
+from layers.signing.port import Unavailable
 from layers.signing.sealing import LocalSealer
 from layers.stores.apart import ApartDocuments
 from layers.stores.bigtable.fake import FakeShopperRows
@@ -145,7 +146,8 @@ class World:
             try:
                 answering = rewards.answer(request, self.room, self.now)
                 answer = asyncio.run_coroutine_threadsafe(answering, self.loop).result()
-            except NotOut:
+            except (NotOut, Unavailable):
+                # As the handler's outermost lines answer.
                 return 503, b""
             return answer.status_code, bytes(answer.body)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.rewards.rules import accepts_until, seals_until
+from functions.rewards.seeds import Seeds
 from functions.rewards.stages import (
     CLOSED,
     GRACE,
@@ -28,8 +30,10 @@ from layers.calling import PrivateService, Refused, Unreachable, laptop_token
 from layers.declarations import settings
 from layers.game.reading import read_rules
 from layers.game.verify import verify
+from layers.signing.port import Unavailable
+from layers.signing.sealing import LocalSealer
 from layers.stores.collections import GAMES, TICKETS
-from tests.handlers.game_world import CLOSES, OPENS, PROJECT, World, played, rules
+from tests.handlers.game_world import CLOSES, KEY, OPENS, PROJECT, World, played, rules
 
 MINUTE = timedelta(minutes=1)
 
@@ -68,6 +72,31 @@ async def test_a_silent_beacon_is_asked_again_and_somebody_is_told(capsys: pytes
     said = capsys.readouterr().out
     assert '"severity":"ERROR","message":"game watched"' in said and '"reason":"no-beacon"' in said
     world.beacons.down = False
+    assert [each["verdict"] for each in await world.tick()] == ["closed"]
+    assert verify(await world.transcript()).problems == []
+
+
+class Gone(LocalSealer):
+    """A key that cannot be asked now, while `gone`."""
+
+    gone = False
+
+    async def open(self, sealed: bytes, about: bytes) -> bytes:
+        if self.gone:
+            raise Unavailable("gone")
+        return await super().open(sealed, about)
+
+
+async def test_a_seed_that_cannot_be_opened_now_is_opened_by_the_next_look() -> None:
+    world, key = World(), Gone(KEY)
+    world.room = replace(world.room, seeds=Seeds(key))
+    await played(world, "draw")
+    world.at(CLOSES + timedelta(minutes=6))
+    await world.tick()
+    key.gone = True
+    world.at(CLOSES + timedelta(minutes=11))
+    assert [(each["verdict"], each["reason"]) for each in await world.tick()] == [("failed", "unreachable")]
+    key.gone = False
     assert [each["verdict"] for each in await world.tick()] == ["closed"]
     assert verify(await world.transcript()).problems == []
 
