@@ -87,8 +87,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("shown.recommendations", "int", "recommendations, the same"),
     Variable("shown.nodes", "list(string)", "whose experiences these were, oldest first, where the page says so"),
     Variable("order.paid", "bool", "an order was paid on this journey, and not cancelled since"),
-    Variable("order.cancelled", "bool", "the order of this journey was cancelled or refunded"),
-    Variable("order.total", "double", "its total; 0.0 before"),
+    Variable("order.cancelled", "bool", "the order of this journey was cancelled or refunded as a whole"),
+    Variable("order.total", "double", "its total, by what is kept of it; 0.0 before"),
 )
 
 PRIVATE = frozenset({"search"})
