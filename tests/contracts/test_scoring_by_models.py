@@ -13,19 +13,28 @@ import pytest
 from functions.cooling.rules import cool
 from functions.scoring.predicting import TABLES, Outdated
 from functions.scoring.predictor import LATE_CONSENTS, choose, pages
+from functions.scoring.recounting import NotTold, recounted
+from layers.campaigns.model import HouseRules
 from layers.declarations.settings import Settings
 from layers.events.model import ConsentChanged, Purposes
 from layers.events.record import Record
 from layers.facts import TRAINED_MODELS
 from layers.learning import QUESTIONS, Question
+from layers.offers.considering import Outcome
+from layers.offers.model import Setting
+from layers.offers.written import write_setting
 from layers.retailers import AbsentConsent
+from layers.scoring_runs import settings
+from layers.scoring_runs.ledger import Ledger, Plan
 from layers.scoring_runs.shards import Shard
 from layers.stores.bigquery.rows import BigQueryRows
 from layers.stores.bigquery.trained import FakeShelf
 from layers.stores.bigquery.warehouse import BigQueryWarehouse
 from layers.stores.bigquery.writer import BigQueryFacts
+from layers.stores.firestore.fake import FakeDocuments
 from tests.contracts.datasets import make_dataset
 from tests.handlers.test_scoring_learned import models
+from tests.handlers.test_scoring_offers import WHEEL, milk
 
 pytestmark = pytest.mark.emulators
 
@@ -88,7 +97,7 @@ def place(bigquery_emulator: tuple[str, str]) -> tuple[Any, Any]:
         rows = [_features(question, shopper, day) for shopper in (*SHOPPERS, WITHDREW) for day in days]
         warehouse.execute(f"CREATE TABLE `{full}.{question.table}` AS {' UNION ALL '.join(rows)}")
     asyncio.run(_consents(Settings(found), dataset))
-    shop = SimpleNamespace(dataset=dataset, timezone="Europe/Paris", absent_consent=AbsentConsent.GRANTED)
+    shop = SimpleNamespace(id="demo", dataset=dataset, timezone="Europe/Paris", absent_consent=AbsentConsent.GRANTED)
     shelf = FakeShelf()
     shelf.kept[dataset] = [models().encode()]
     return Reading(warehouse, BigQueryRows.of(Settings(found)), shelf), shop
@@ -116,6 +125,26 @@ def test_a_shard_holds_its_own_shoppers_a_page_at_a_time(place: tuple[Any, Any])
             assert [row["product"] for row in found.products[people[0]]] == ["product-22"], "nothing to train on"
             assert 0 < found.products[people[0]][0]["probability"] < 1
     assert told == SHOPPERS, "but not who withdrew meanwhile"
+
+
+async def test_one_shopper_is_worked_out_again_among_others(place: tuple[Any, Any]) -> None:
+    """By the tables and models of the run and its setting; the reasons are the trees' own."""
+    room, shop = place
+    documents = FakeDocuments()
+    ledger = Ledger(documents)
+    await ledger.begin(shop.id, RUN)
+    setting = Setting(shop.id, RUN, (milk(products=("product-22",)), WHEEL), HouseRules(country="FR"))
+    name = await settings.keep(documents, shop.id, RUN, write_setting(setting), RUN)
+    await ledger.plan(shop.id, RUN, Plan("v", len(SHOPPERS), 1, ("01",), "t1", name), RUN)
+    found = await recounted(room, documents, ledger, shop, SHOPPERS[2])
+    assert [(one.campaign, one.outcome) for one in found.campaigns] == [
+        ("milk", Outcome.NOT_FOR_THEM),
+        ("wheel", Outcome.OFFERED),
+    ]
+    assert [product.id for product in found.parameters.products] == ["product-22"] == list(found.reasons)
+    assert found.reasons["product-22"][0].value == 3 and found.parameters.offers[0].campaign == "wheel"
+    with pytest.raises(NotTold, match="no claim"):
+        await recounted(room, documents, ledger, shop, SHOPPERS[2][:-1] + "1")
 
 
 def test_tables_of_another_day_are_noticed(place: tuple[Any, Any]) -> None:
