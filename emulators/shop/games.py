@@ -23,7 +23,7 @@ GAMES = {"basket_back": "instant", "evening_draw": "draw"}
 """The name of each, and its file in `market_day/`."""
 
 OPENS_IN_S = 3.0
-OPEN_FOR_S = 30.0
+OPEN_FOR_S = 40.0
 TICKETS_PER_SHOPPER = 2
 """As both files say."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from emulators.shop import games, offering
@@ -70,6 +71,7 @@ class Market:
     seen: list[Seen]
     paused: list[Paused]
     kept: list[Kept]
+    audited: Mapping[str, Any]
     games: Games
     followed: Followed
     decided: Decided
@@ -112,6 +114,11 @@ def market_day(shop: Shop, audit: Audit, events: int, decisions: int) -> Market:
     accounts = kept((one for several in promises.values() for one in several), offering.budgets(stage))
     for line in account_lines(accounts):
         screen.say(line)
+    audited = stage.report_of("budgets")["audit"]
+    screen.say(
+        f"the job `budgets` compared {audited['promises']} promises with reservations and events: "
+        f"{audited['repaired']} repaired, {audited['unrepaired']} left to people"
+    )
     payments = paid(shoppers, played)
     promised_to = [customer for customer, pseudonym in _pseudonyms(shop, shoppers).items() if pseudonym in promises]
     reference = f"market-day-{shop.today.isoformat()}"
@@ -123,8 +130,8 @@ def market_day(shop: Shop, audit: Audit, events: int, decisions: int) -> Market:
     )
     orders = sum(map(len, shoppers))
     return Market(
-        shop.today, simulated, orders, seconds, found, paused, accounts, played_for, followed, decided, replayed,
-        shoppers, played,
+        shop.today, simulated, orders, seconds, found, paused, accounts, audited, played_for, followed, decided,
+        replayed, shoppers, played,
     )  # fmt: skip
 
 

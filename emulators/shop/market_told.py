@@ -45,6 +45,7 @@ def summary(market: Market) -> dict[str, Any]:
             for each in market.paused
         ],
         "campaigns": [asdict(each) for each in market.kept],
+        "audited": {name: market.audited[name] for name in ("promises", "repaired", "unrepaired")},
         "games": [
             {
                 **asdict(each),
@@ -71,6 +72,9 @@ def rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
                        f"simulated before: {numbers['simulated']['claimed']:,.2f} would have been given")]  # fmt: skip
     found.append(("kinds seen", ", ".join(_kind(each) for each in numbers["kinds"])))
     found += [(each["campaign"], _account(each)) for each in numbers["campaigns"]]
+    audited = numbers["audited"]
+    told_of = f"{audited['promises']} promises held against reservations and events"
+    found.append(("books", f"{told_of}: {audited['repaired']} repaired, {audited['unrepaired']} left to people"))
     found.append(("pause", "; ".join(f"{e['what']} off pages in {e['gone_s']} s" for e in numbers["paused"]) or "none"))
     games: Sequence[Mapping[str, Any]] = numbers["games"]
     told = "; ".join(f"{e['game']} {e['tickets']} tickets, {e['won']} won, {e['void']} void" for e in games)

@@ -160,7 +160,11 @@ def change(stage: Stage, campaign: str, what: str) -> None:
 def direct(stage: Stage, what: str) -> datetime:
     """`pause`, `resume` of all that the retailer shows; the moment that its record names."""
     must_type(stage, "it is shown as before", "layers.tree", what, "--retailer", stage.retailer.id)
-    document = asyncio.run(FirestoreDocuments.of(stage.values).get(LIVE_TREES, stage.retailer.id))
+    return asyncio.run(_said_last(stage))
+
+
+async def _said_last(stage: Stage) -> datetime:
+    document = await FirestoreDocuments.of(stage.values).get(LIVE_TREES, stage.retailer.id)
     return programme.read(stage.retailer.id, document.data if document else None).steps[-1].at
 
 

@@ -7,7 +7,7 @@ personalisation, and which orders are cancelled or brought back is invented. Pur
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Literal
 
@@ -18,7 +18,7 @@ from emulators.shop.journey_data import LIVE_DAY, live_day_for, moved, shift_for
 from emulators.shop.journey_files import read_orders
 from emulators.shop.live_day import SHOPPERS_AT_A_TIME, Played, Watch, play_all
 from emulators.shop.sessions import Session, event_id, live_day
-from emulators.shop.tracker import Front, Tracker
+from emulators.shop.tracker import Answer, Front, Tracker
 from layers.events.model import ConsentChanged, Event, Kept, KeptLine, OrderPaid, OrderStatusUpdated, Purposes
 
 ORDERS = 96
@@ -91,22 +91,32 @@ def stamped(event: Event) -> Event:
 async def play_today(
     front: Front, shoppers: Sequence[Sequence[Session]], progress: Callable[[int], None], watch: Watch
 ) -> Played:
-    """Every visit, and then the end of every order, sent by the shop as it comes to it."""
-    played = await play_all(front, shoppers, progress, SHOPPERS_AT_A_TIME, stamped, watch)
-    tracker = Tracker(front, played.tally)
-    try:
-        sessions = {session.order.id: session.id for theirs in shoppers for session in theirs}
-        for order, (customer, payment) in paid(shoppers, played).items():
-            for status in ends(order):
-                kept = kept_of(payment) if status == "delivered" else UNSET
-                event = OrderStatusUpdated(
-                    id=event_id(order, status), at=now_ms(), order=order, status=status, kept=kept
-                )
-                played.events[event.id] = event
-                await tracker.send(customer, sessions[order], event)
-    finally:
-        tracker.close()
+    """Every visit; as soon as an order is paid the shop says how it ends."""
+    said: dict[str, Event] = {}
+
+    async def look(tracker: Tracker, session: Session, event: Event, answer: Answer) -> None:
+        await watch(tracker, session, event, answer)
+        for status in statuses(event) if isinstance(event, OrderPaid) else ():
+            said[status.id] = status
+            await tracker.send(session.shopper, session.id, status)
+
+    played = await play_all(front, shoppers, progress, SHOPPERS_AT_A_TIME, stamped, look)
+    played.events |= said
     return played
+
+
+def statuses(payment: OrderPaid) -> list[OrderStatusUpdated]:
+    """What follows a payment, of now."""
+    return [
+        OrderStatusUpdated(
+            id=event_id(payment.order, end),
+            at=now_ms() + timedelta(milliseconds=number),
+            order=payment.order,
+            status=end,
+            kept=kept_of(payment) if end == "delivered" else UNSET,
+        )
+        for number, end in enumerate(ends(payment.order), 2)
+    ]
 
 
 def whose(shoppers: Iterable[Iterable[Session]]) -> dict[str, str]:

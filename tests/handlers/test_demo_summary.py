@@ -62,6 +62,7 @@ def market() -> Market:
         seen=[Seen("promotion", "brand_week", "", 12, 40, page), Seen("default", "", "consent", 7, 90, page)],
         paused=[Paused("brand_week", 0.912, 1.04)],
         kept=[Kept("brand_week", 12, 5, 2, 1, 4, 100_000, 700, 400, 98_900)],
+        audited={"promises": 77, "repaired": 0, "unrepaired": 0, "late": 0},
         games=Games(
             {("evening_draw", "won"): 3}, 0, [Closed("evening_draw", 95, 3, 9, "every winner is right")], [950], "7"
         ),
@@ -152,6 +153,7 @@ def test_the_file_is_the_summary_and_people_see_the_same(tmp_path: Path) -> None
         "2 decisions: 2 the same bit for bit, 0 different, 0 excused, in 0.4 s",
         "12 promised, 5 earned, 2 freed, 1 taken back, 4 open; 989.00 left of 1,000.00",
         "promotion brand_week 12, default consent 7",
+        "77 promises held against reservations and events: 0 repaired, 0 left to people",
         "brand_week off pages in 0.91 s",
         "evening_draw 95 tickets, 3 won, 9 void; every winner recomputed; 1 claimed and exported",
         "4,000 decisions: 3,999 the same bit for bit, 0 different, 1 excused",

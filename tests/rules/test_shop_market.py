@@ -265,6 +265,7 @@ def test_the_closing_table_says_what_was_left_out() -> None:
     numbers = {
         "orders": 2, "events": 50, "seconds": 3.0, "simulated": {"claimed": 1.5}, "paused": [], "campaigns": [],
         "kinds": [{"kind": "default", "of": "", "reason": "consent", "shoppers": 1}], "games": [],
+        "audited": {"promises": 0, "repaired": 0, "unrepaired": 0},
         "refunds": {"orders": 0}, "replay": {"decisions": 5, "same": 5, "different": 0, "excused": {}},
     }  # fmt: skip
     told = dict(rows(numbers))
