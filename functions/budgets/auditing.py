@@ -157,7 +157,8 @@ async def _repaired(room: Room, retailer: Retailer, id: str, one: Promise, now: 
         # No order of all that are stored earned it, and none can any more.
         refunded = await Purse.over(room.documents, lambda: now).ledger.refund(retailer.id, one.key)
         return refunded is not None and refunded.status is Status.REFUNDED
-    return left is None
+    # What the promise says now that no budget pays it is told, and paid by none.
+    return left is None and current.unbudgeted <= one.unbudgeted
 
 
 async def _shopper(room: Room, retailer: Retailer, id: str, one: Promise) -> str | None:

@@ -137,6 +137,17 @@ async def test_what_no_budget_can_pay_any_more_is_told_and_not_hidden(capsys: py
     assert '"gap":"late","status":"unrepaired"' in told and SHOPPER not in told
 
 
+async def test_what_was_earned_and_given_back_beside_the_ledger_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    office = Office()
+    one = await office.holds()
+    await office.purse.ledger.release("demo", one.key)
+    await office.says(replace(one, fate=Fate.EARNED, order="o9", earned=120))
+    assert (await office.audits())["unrepaired"] == 1
+    assert '"gap":"unpaid","status":"unrepaired"' in capsys.readouterr().out
+    assert await office.fates() == [Fate.LAPSED], "from then on the document says so"
+    assert (await office.audits())["unrepaired"] == 0
+
+
 async def test_of_whom_nothing_was_decided_nothing_is_mended(capsys: pytest.CaptureFixture[str]) -> None:
     office = Office()
     one = await office.holds()
