@@ -20,11 +20,21 @@ def every_document(values: Settings) -> Iterator[tuple[str, dict[str, Any]]]:
         name = values.optional(settings.documents(database))
         if name is None:
             continue
-        client = firestore.Client(
-            project=name.split("/")[1], database=name.rsplit("/", 1)[-1], credentials=AnonymousCredentials()
-        )
+        client = _client(name)
         for collection in client.collections():
             yield from _below(f"{database}/", collection)
+
+
+def document(values: Settings, collection: str, id: str) -> dict[str, Any] | None:
+    """One of the database that most functions share; None where there is none."""
+    snapshot = _client(values[settings.documents(DATABASES[0])]).collection(collection).document(id).get()
+    return snapshot.to_dict() if snapshot.exists else None
+
+
+def _client(name: str) -> Any:
+    return firestore.Client(
+        project=name.split("/")[1], database=name.rsplit("/", 1)[-1], credentials=AnonymousCredentials()
+    )
 
 
 def _below(path: str, collection: Any) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -31,10 +31,15 @@ def stored_ids(values: Settings, retailer_id: str) -> set[str]:
     return _with_table(values, EVENTS, read)
 
 
-def shoppers_with_parameters(values: Settings, retailer_id: str) -> int:
+def shoppers_with_parameters(values: Settings, retailer_id: str, since: datetime | None = None) -> int:
+    """Args:
+    since: the moment of a run: only what it or a later one wrote.
+    """
+    since_ms = 0 if since is None else milliseconds(since)
+
     async def read(wire: BigtableWire) -> int:
-        keys = _rows(wire, f"{retailer_id}#".encode(), RowFilter(family_name_regex_filter=PARAMETERS))
-        return sum([1 async for _ in keys])
+        rows = _rows(wire, f"{retailer_id}#".encode(), RowFilter(family_name_regex_filter=PARAMETERS))
+        return sum([any(cell.at_ms >= since_ms for cell in cells) async for _, cells in rows])
 
     return _with_table(values, SHOPPERS, read)
 

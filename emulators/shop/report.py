@@ -15,10 +15,10 @@ from emulators.shop import market_told
 from emulators.shop.erasing import Erased
 from emulators.shop.history import Delivered, Taken
 from emulators.shop.journey_data import LIVE_DAY
-from emulators.shop.learning import Scored
 from emulators.shop.live_day import Played, Recall
 from emulators.shop.market import Market
 from emulators.shop.measures import percentile
+from emulators.shop.night import Scored
 from emulators.shop.purging import Purged
 from emulators.shop.replaying import Replayed
 from emulators.shop.settling import Decided, Followed
@@ -109,7 +109,18 @@ def summary(found: Results) -> dict[str, Any]:
             "report": found.purged.report,
         },
         "graph": dict(found.graph),
-        "scoring": {"shoppers": found.scored.shoppers, "seconds": round(found.scored.seconds, 1)},
+        "models": {
+            "built": found.scored.models,
+            "tests": found.scored.tests,
+            "seconds": round(found.scored.modelling_s, 1),
+            "training_seconds": round(found.scored.learned_s, 1),
+            "auc": dict(found.scored.auc),
+        },
+        "scoring": {
+            "shoppers": found.scored.shoppers,
+            "seconds": round(found.scored.seconds, 1),
+            "predictor": found.scored.predictor,
+        },
         "live_day": {
             **_moved(found.live_day, found.live_day),
             "orders": found.orders,
@@ -158,7 +169,7 @@ def _rounded(value: float | None) -> float | None:
 def rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
     events, history, decisions, live = (numbers[name] for name in ("events", "history", "decisions", "live_day"))
     erasure, purged, graph = numbers["erasure"], numbers["purge"], numbers["graph"]
-    replayed = numbers["replay"]
+    replayed, models, scoring = numbers["replay"], numbers["models"], numbers["scoring"]
     recalled, popular = (
         "none" if value is None else f"{value:.3f}"
         for value in (numbers["recall_at_10"], numbers["recall"]["popular_products_instead"])
@@ -174,7 +185,18 @@ def rows(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"{history['events']:,} orders ({history['order_lines']:,} lines) in {history['seconds']:.0f} s: "
             f"{history['events_per_second']:,.0f} events/s; {len(history['quarantined'])} bad lines quarantined",
         ),
-        ("scoring", f"{numbers['scoring']['shoppers']:,} shoppers in {numbers['scoring']['seconds']:.0f} s"),
+        (
+            "models",
+            f"{models['built']} built by dbt, {models['tests']} tests of the data, in {models['seconds']:.0f} s; "
+            f"training {models['training_seconds']:.0f} s, AUC "
+            + (
+                ", ".join(f"{name} {value:.3f}" for name, value in models["auc"].items()) or "none: nothing was learned"
+            ),
+        ),
+        (
+            "scoring",
+            f"{scoring['shoppers']:,} shoppers in {scoring['seconds']:.0f} s, predictor: {scoring['predictor']}",
+        ),
         (
             "live day",
             f"{live['day']} (really {live['original_day']}): {live['orders']} orders, {live['events']:,} events "

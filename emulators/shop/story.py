@@ -25,6 +25,7 @@ from emulators.shop.journey_files import read_orders
 from emulators.shop.live_day import RECALL_AT, Played, play, recall_of
 from emulators.shop.market import Market, Shop, market_day
 from emulators.shop.measures import percentile
+from emulators.shop.night import LEAST_DAYS, by_hand, night_before
 from emulators.shop.prizes import EMAIL
 from emulators.shop.purging import purge
 from emulators.shop.replaying import replay_day
@@ -92,10 +93,14 @@ def tell_all(stage: Stage, options: Options, screen: Screen, begun: float) -> re
         for what, (sent, found) in reconciled.items():
             screen.say(f"{what}: {sent:,} sent, {found:,} found")
 
-        screen.chapter(3, "Campaigns, and scoring")
-        for said in offering.publish_campaigns(stage, options.today):
-            screen.say(said)
-        scored = learning.score(stage, screen)
+        screen.chapter(3, "The night before: models, training, scoring")
+        if options.history_days is None or options.history_days >= LEAST_DAYS:
+            scored = night_before(stage, day, screen)
+        else:
+            screen.say(
+                f"{options.history_days} days of history teach nothing ({LEAST_DAYS} would), so nothing is learned"
+            )
+            scored = by_hand(stage, screen)
         screen.say(f"{scored.shoppers:,} shoppers have parameters after {scored.seconds:.1f} s: {scored.told}")
 
         screen.chapter(4, f"A live day: {day} (really {LIVE_DAY})")
@@ -123,6 +128,10 @@ def tell_all(stage: Stage, options: Options, screen: Screen, begun: float) -> re
         )
 
         screen.chapter(5, f"Today: {options.today}, with a campaign for each kind of experience")
+        for said in offering.publish_campaigns(stage, options.today):
+            screen.say(said)
+        again = by_hand(stage, screen)
+        screen.say(f"scored again, so that these campaigns are offered: {again.told}")
         shop = Shop(
             stage, front, screen, _pseudonymiser(stage), options.today, options.orders, assortment,
             [visits[0].shopper for visits in shoppers], options.whole,

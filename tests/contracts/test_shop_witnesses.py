@@ -20,7 +20,7 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from emulators.shop.audit import Audit
 from emulators.shop.bucket import upload
 from emulators.shop.cold import Cold
-from emulators.shop.documents import every_document, holds
+from emulators.shop.documents import document, every_document, holds
 from emulators.shop.hot import (
     census,
     parameters_by_shopper,
@@ -80,6 +80,8 @@ def test_hot_rows_are_counted_and_searched_as_they_lie(bigtable_settings: Settin
     run(write)
     assert stored_ids(bigtable_settings, retailer.id) == {"event-01", "event-02", "event-03"}
     assert shoppers_with_parameters(bigtable_settings, retailer.id) == 1
+    assert shoppers_with_parameters(bigtable_settings, retailer.id, datetime.fromtimestamp(0.001, UTC)) == 1
+    assert shoppers_with_parameters(bigtable_settings, retailer.id, datetime.fromtimestamp(0.002, UTC)) == 0
     assert line(ANNE, "event-01") in record_lines(bigtable_settings, retailer.id)
     assert parameters_by_shopper(bigtable_settings, retailer.id) == [(ANNE, b"{}")]
     mine = f"{retailer.id}#{ANNE}".encode()
@@ -172,6 +174,8 @@ def test_every_document_of_both_databases_is_seen(
         "rewards/erasures/one-rewards/below/two",
     }
     assert all(holds(content, ANNE, "900") for content in found.values())
+    assert document(values, "erasures", "one-default") == found["(default)/erasures/one-default"]
+    assert document(values, "erasures", "one-rewards") is None, "that one is in the other database"
 
 
 def test_files_lie_in_the_bucket_as_they_were_given(s3_server: str) -> None:

@@ -17,9 +17,9 @@ from emulators.shop.games import Closed
 from emulators.shop.history import Delivered, Taken
 from emulators.shop.journey_data import Line, Order
 from emulators.shop.kinds import Seen
-from emulators.shop.learning import Scored
 from emulators.shop.live_day import Played, Recall, sight_id
 from emulators.shop.market import Market
+from emulators.shop.night import MODELLING_AT, Scored, moment
 from emulators.shop.offering import Simulated
 from emulators.shop.prizes import Games
 from emulators.shop.promised import Kept
@@ -81,7 +81,7 @@ def results(recall: float | None = 0.25) -> report.Results:
         delivered=Delivered(334, 1000, 9000, 1, 50, date(2025, 12, 21), date(2026, 11, 19)),
         taken=Taken(335, 1000, 1, 0.5, bad),
         reconciled={"rows of orders": (1000, 1000)},
-        scored=Scored(90, 1.5, "done"),
+        scored=Scored(90, 1.5, "done", "learned", 20, 67, 40.0, 30.0, {"products": 0.8125}),
         orders=384,
         played=played(),
         play_seconds=60.0,
@@ -129,6 +129,11 @@ def test_every_day_is_named_with_the_day_it_really_was() -> None:
     assert numbers["history"]["first_day"] == {"day": "2025-12-21", "original_day": "2017-01-01"}
 
 
+def test_the_night_is_the_shops_own() -> None:
+    assert moment(LIVE, MODELLING_AT, "America/New_York") == datetime(2026, 11, 20, 8, tzinfo=UTC)
+    assert moment(date(2026, 7, 1), MODELLING_AT, "America/New_York") == datetime(2026, 7, 1, 7, tzinfo=UTC)
+
+
 def test_what_is_left_is_added_up() -> None:
     found = results()
     left = Erased(RECEIPT, 1.0, {}, {"bigtable:events": 2, "log:ingest": 1})
@@ -147,6 +152,9 @@ def test_the_file_is_the_summary_and_people_see_the_same(tmp_path: Path) -> None
         "1,002 sent",
         "2,000 events/s",
         "really 2017-12-01",
+        "predictor: learned",
+        "67 tests",
+        "products 0.81",
         "p95 400.0 ms",
         "0.250 over 300 orders",
         "70 applied",
