@@ -30,7 +30,7 @@ class Past:
         days: dict[str, dict[date, set[str]]] = defaultdict(lambda: defaultdict(set))
         for order in orders:
             assert order.day < cut, "an order of the future among those of the past"
-            bought = goods(order, dict(products))
+            bought = goods(order, products)
             if bought:
                 days[order.customer][order.day] |= bought
         return cls(cut, {household: dict(found) for household, found in days.items()})

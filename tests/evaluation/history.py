@@ -6,6 +6,7 @@ Days are the shops' own. Does not own the files (`emulators.shop.journey_files`)
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -48,7 +49,7 @@ def before(cut: date) -> list[Order]:
     return list(read_orders(FIRST_DAY, cut - timedelta(days=1)))
 
 
-def truth(cut: date, products: dict[str, Product]) -> Truth:
+def truth(cut: date, products: Mapping[str, Product]) -> Truth:
     """Reads what came after; call it when everything is predicted."""
     baskets: dict[str, set[str]] = {}
     days: dict[str, date] = {}
@@ -88,7 +89,7 @@ def unknown(cut: date) -> list[str]:
     return found
 
 
-def goods(order: Order, products: dict[str, Product]) -> set[str]:
+def goods(order: Order, products: Mapping[str, Product]) -> set[str]:
     """The products of an order that are fast-moving consumer goods."""
     return {
         line.product

@@ -26,7 +26,7 @@ def verdicts(
     products: Mapping[str, Product],
     orders: Sequence[Order],
 ) -> dict[str, Any]:
-    future = history.truth(cut, dict(products))
+    future = history.truth(cut, products)
     judged = sorted(household for household in past.days if past.trips(household) >= LEAST_TRIPS)
     unknown = history.unknown(cut)
     if not future.baskets:
