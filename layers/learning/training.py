@@ -53,6 +53,7 @@ _RANKING: Mapping[str, Any] = {
     "min_child_weight": 1,
 }
 ROUNDS = 100
+_FEW_ROUNDS = 280
 LOGISTIC_PENALTY = 1e-3
 _FEW = 60_000
 _FEW_OUTCOMES = 5_000
@@ -165,7 +166,7 @@ def _fit(question: Question, part: _Part, seed: int, effort: float) -> tuple[Mem
     bags = [part] if few or Learner.RANKING not in question.learners else _halves(part, seed)
     for learner in question.learners:
         if learner is Learner.TREES and few:
-            models.append(trees.trained(part.rows, part.happened, 2 * rounds, _FEW_ROWS, seed))
+            models.append(trees.trained(part.rows, part.happened, max(5, int(_FEW_ROUNDS * effort)), _FEW_ROWS, seed))
         elif learner is Learner.TREES:
             models += [trees.trained(bag.rows, bag.happened, rounds, TREES, seed) for bag in bags]
         elif learner is Learner.RANKING:

@@ -55,7 +55,7 @@ def build(
         "built": f"{cut}T12:00:00+00:00",
         "half_life": 12,
         "excluded_departments": sorted(departments - set(FMCG)),
-        "training_share": 0.6,
+        "training_share": 0.75,
         "products_considered": 80,
         "categories_considered": 400,
     }
