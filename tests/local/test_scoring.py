@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,8 +28,8 @@ def shop(stack: Stack) -> Shop:
     return Shop(stack)
 
 
-def command(shop: Shop, *arguments: str, stdin: str = "") -> subprocess.Popen[str]:
-    asked = [sys.executable, "-m", "functions.scoring", *arguments, "--retailer", "demo"]
+def command(shop: Shop, *arguments: str, stdin: str = "", module: str = "functions.scoring") -> subprocess.Popen[str]:
+    asked = [sys.executable, "-m", module, *arguments, "--retailer", "demo"]
     process = subprocess.Popen(
         asked,
         cwd=ROOT,
@@ -63,7 +65,28 @@ def agreed(id: str) -> dict[str, Any]:
     return {"type": "ConsentChanged", "id": id, "at": datetime.now(UTC).isoformat(), "purposes": purposes}
 
 
-def test_a_run_ends_whenever_its_function_is_killed(shop: Shop) -> None:
+@pytest.fixture
+def game(shop: Shop, tmp_path: Path) -> Iterator[str]:
+    """A game that runs; withdrawn at the end, since other tests share the stack."""
+    id, day = f"wheel_{uuid.uuid4().hex[:8]}", datetime.now(UTC).date()
+    file = tmp_path / "game.yaml"
+    file.write_text(f"""
+campaign: {id}
+kind: game
+generosity: [{{prize: 20, chance: 0.02}}]
+budget: {{money: 3000, per: week}}
+threshold: {{lowest: 20, highest: 200, step: 10}}
+starts: {day - timedelta(days=2)}
+ends: {day + timedelta(days=2)}
+timezone: Europe/Paris
+""")
+    told, said = command(shop, "publish", str(file), module="layers.campaigns").communicate(timeout=60)
+    assert "from the next scoring on" in told, said
+    yield id
+    command(shop, "withdraw", id, module="layers.campaigns").communicate(timeout=60)
+
+
+def test_a_run_ends_whenever_its_function_is_killed(shop: Shop, game: str) -> None:
     prefix = f"t{uuid.uuid4().hex[:12]}-"
     customers = [f"{prefix}{number}" for number in range(6)]
     wanted = set()
@@ -83,9 +106,11 @@ def test_a_run_ends_whenever_its_function_is_killed(shop: Shop) -> None:
     found = [parameters_of(shop, customer) for customer in customers]
     assert all(each is not None and each.trips == 2 and each.products[0].id for each in found)
     assert found[0] is not None
+    assert all(each is not None and each.group_propensity == (0.05 if each.control else 0.95) for each in found)
 
     why = command(shop, "why", stdin=f"{customers[0]}\n")
     told, said = why.communicate(timeout=60)
     assert why.returncode == 0, said
     assert "2 orders were counted" in told and found[0].version in told
+    assert f"{game}: too little is known; too few trips" in told, "worked out again by the run's own setting"
     assert customers[0] not in told and shop.pseudonym(customers[0]) not in told
