@@ -74,8 +74,8 @@ def settle(
     sent = events + len(played.tally.sent)
     followed = Followed(sent, total, len(stored), len(audit.ids), len(cooled), sent - len(cooled))
     check(followed, played, stored, audit.ids, cooled)
-    rows = cold.rows(f"SELECT event_id, node_after, revision FROM `{cold.dataset}.decisions`")
-    decided = {str(row["event_id"]): str(row["node_after"]) for row in rows}
+    rows = cold.rows(f"SELECT event_id, node_after, parameters_version FROM `{cold.dataset}.decisions`")
+    decided = {str(row["event_id"]): (str(row["node_after"]), str(row["parameters_version"] or "")) for row in rows}
     without = live - decided.keys()
     if without:
         raise DemoFailed(f"{len(without)} live events have no decision, so decisioning lost them; see its log")
@@ -115,24 +115,29 @@ def _latest_before(events: Sequence[Event]) -> Iterator[datetime]:
         latest = max(latest, event.at)
 
 
-def compare(played: Played, decided: Mapping[str, str], excused: Collection[str], revised: int) -> Decided:
+def compare(played: Played, decided: Mapping[str, tuple[str, str]], excused: Collection[str], revised: int) -> Decided:
     """What pages showed against what was logged for the decision that they name.
 
-    That decision is not always of the event just sent: after a late one the page stands where the newest one led.
+    That decision is not always of the event just sent: after a late one the page stands where the newest one led. Nor
+    is it always of the same parameters: a page that was answered before decisioning had the event holds an offer that
+    decisioning then left out, for a cap, a combination or a budget, and says so by the version that it names.
 
     Args:
-        decided: node after each event. excused: events that a late one unsettled. revised: handed on.
+        decided: node after each event, and the version of the parameters that led there.
+        excused: events that a late one unsettled. revised: handed on.
 
     Raises:
         DemoFailed: a page stood on another node than the log says, and no late event excuses it.
     """
     pages = [
-        (answer.decision, answer.node)
+        (answer.decision, answer.node, answer.parameters_version or "")
         for answer in played.answers.values()
         if answer.decision is not None and answer.decision in decided
     ]
-    different = [decision for decision, node in pages if decided[decision] != node]
-    unexplained = [decision for decision in different if decision not in excused]
+    different = [(decision, version) for decision, node, version in pages if decided[decision][0] != node]
+    unexplained = [
+        decision for decision, version in different if decision not in excused and decided[decision][1] == version
+    ]
     if unexplained:
         raise DemoFailed(
             f"{len(unexplained)} pages stood on another node than their decision says, the first for "

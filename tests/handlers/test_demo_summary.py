@@ -226,8 +226,12 @@ def test_a_page_must_stand_where_the_log_says_unless_a_late_event_moved_it() -> 
         "late": Answer(node="arrival", decision="a"),
         "nothing yet": Answer(node="building"),
     }
-    decided = {"a": "arrival", "b": "arrival", "late": "building"}
+    decided = {"a": ("arrival", ""), "b": ("arrival", ""), "late": ("building", "")}
     assert compare(day, decided, {"b"}, 1) == Decided(3, 1, 3, 2)
+    left_out = decided | {"b": ("arrival", "v1~brand_week")}
+    assert compare(day, left_out, set(), 0) == Decided(3, 0, 3, 2), (
+        "what was left out of the decision, its version says"
+    )
     with pytest.raises(DemoFailed, match="1 pages stood on another node"):
         compare(day, decided, set(), 0)
 
