@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from emulators.processes import held_servers
 from layers.declarations.settings import EMULATOR_HOSTS
@@ -23,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 # No deadline: a busy machine is no fault of a rule. Properties that need more examples than these say so themselves.
-settings.register_profile("short", max_examples=40, deadline=None)
+settings.register_profile("short", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", max_examples=1000, deadline=None)
 settings.load_profile("short")
 
