@@ -113,7 +113,7 @@ class Kills:
             places = self.chance.sample(places, self.form.points)
         points = [Point(*deeds[place], after) for place, after in sorted(places)]
         many = -(-len(points) // PER_REQUEST)
-        self.report.check(many < len(self.spare), f"{many} requests, and too few groups of shoppers")
+        self.report.check(many <= len(self.spare), f"{many} requests, and too few groups of shoppers")
         # In any order: who is killed while it sweeps dead letters keeps all others from it, and they have other deeds
         # to do meanwhile.
         return self.chance.sample([points[start::many] for start in range(many)], many)
