@@ -30,8 +30,6 @@ from layers.game.rounds import Chain, Round, is_signed, known_chains
 from layers.game.verify import verify
 from layers.signing.canonical import canonical
 
-pytest.importorskip("pyblst", reason="the beacon's curve is verified by pyblst")
-
 FOLDER = Path("tests/examples/drand")
 QUICKNET = "52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971"
 DEFAULT = "8990e7a9aaed2ffed73dbd7092123d6f289930540d7651336225dc172e51b2ce"
