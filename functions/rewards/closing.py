@@ -24,6 +24,7 @@ from functions.rewards.stages import (
     judged,
     seals_from,
 )
+from functions.rewards.tickets import complete
 from layers.game.beacon import NotOut
 from layers.game.chance import drawn, round_of, sealed_sha256
 from layers.game.model import GameRules, Ticket
@@ -113,7 +114,9 @@ async def _seal(room: Room, rules: GameRules, document: Document, now: datetime)
         log("ERROR", "a draw was not sealed in time", retailer=document.data["retailer"], game=rules.game)
         return await _changed(room, document, {"status": MISSED})
     sealed = ""
-    if rules.kind == "draw":
+    if rules.kind == "instant":
+        await complete(room, document.data["retailer"], rules)
+    else:
         sealed = sealed_sha256(await tickets_of(room, document.data["retailer"], rules.game))
     done = await _changed(room, document, {"status": SEALED, "sealed": now, "sealed_sha256": sealed})
     log("INFO", "game sealed", retailer=document.data["retailer"], game=rules.game, sealed=sealed)

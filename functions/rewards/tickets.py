@@ -2,10 +2,12 @@
 
 Each write is of one document, and each may be repeated: a ticket is its order's, a prize its ticket's. So whatever is
 delivered twice, out of order, or killed at any line, an order has one ticket and a tier never gives more than it has.
+A prize is taken before its ticket is written, and says what the ticket will; `complete` ends what was interrupted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -72,23 +74,58 @@ async def _issue(room: Room, paid: Paid, rules: GameRules, game: dict[str, Any],
     if not await _plays(room, paid, rules, entry):
         return "too many"
     if lucky:
-        outcome, now = await _prize(room, paid.retailer, rules, tier, entry, now)
-    data = {
-        "retailer": paid.retailer,
-        "game": rules.game,
-        "entry": entry,
-        "tier": tier.tier,
-        "basket_cents": paid.cents,
-        "at": paid.at,
-        "issued": now,
-        "outcome": outcome,
-        "void": False,
-        "cancelled": None,
-    }
+        outcome, now = await _prize(room, paid, rules, tier, entry, now)
+    data = _ticket(paid.retailer, rules.game, tier.tier, {**_chance(paid, entry), "issued": now}, outcome)
     if not await room.documents.create(TICKETS, id, data):
         held = await room.documents.get(TICKETS, id)
         return (held.data["outcome"] or "cancelled") if held else "cancelled"
     return outcome
+
+
+def _chance(paid: Paid, entry: str) -> dict[str, Any]:
+    return {"entry": entry, "basket_cents": paid.cents, "at": paid.at}
+
+
+def _ticket(retailer_id: str, game: str, tier: str, chance: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
+    return {
+        "retailer": retailer_id,
+        "game": game,
+        "tier": tier,
+        "entry": chance["entry"],
+        "basket_cents": chance["basket_cents"],
+        "at": chance["at"],
+        "issued": chance["issued"],
+        "outcome": outcome,
+        "void": False,
+        "cancelled": None,
+    }
+
+
+async def complete(room: Room, retailer_id: str, rules: GameRules) -> None:
+    """Every prize that was taken gets its ticket, when no more are issued.
+
+    Whoever was killed between the two, and was not repeated in time, has won all the same. An order that was
+    cancelled between the two has a void ticket: without it, nobody could see why a later one was told that all prizes
+    were gone.
+    """
+    found = await room.documents.find(TICKETS, retailer=retailer_id, game=rules.game)
+    whole = {each.data["entry"] for each in found if each.data["outcome"]}
+    for tier in rules.tiers:
+        prizes = await room.documents.get(PRIZES, prizes_id(retailer_id, rules.game, tier.tier))
+        for chance in prizes.data["won"] if prizes else ():
+            if chance["entry"] in whole:
+                continue
+            id = f"{retailer_id}:{chance['entry']}"
+            made = _ticket(retailer_id, rules.game, tier.tier, chance, "won")
+            while not await room.documents.create(TICKETS, id, made):
+                held = await room.documents.get(TICKETS, id)
+                if held is None:
+                    continue
+                if held.data["outcome"]:
+                    break
+                void = {**made, "void": held.data["void"], "cancelled": held.data["cancelled"]}
+                if await room.documents.replace(TICKETS, held, void):
+                    break
 
 
 async def _plays(room: Room, paid: Paid, rules: GameRules, entry: str) -> bool:
@@ -128,14 +165,14 @@ async def _plays(room: Room, paid: Paid, rules: GameRules, entry: str) -> bool:
 
 
 async def _prize(
-    room: Room, retailer_id: str, rules: GameRules, tier: Tier, entry: str, now: datetime
+    room: Room, paid: Paid, rules: GameRules, tier: Tier, entry: str, now: datetime
 ) -> tuple[Outcome, datetime]:
     """Takes one of the tier's prizes for a lucky ticket, if one is left.
 
     Returns:
         With the moment that counts: not before the last prize went, whatever the clocks of two instances say.
     """
-    id = prizes_id(retailer_id, rules.game, tier.tier)
+    id = prizes_id(paid.retailer, rules.game, tier.tier)
     for _ in range(_ATTEMPTS):
         held = await room.documents.get(PRIZES, id)
         assert held is not None, "a game's prizes are laid out before it is announced"
@@ -146,9 +183,8 @@ async def _prize(
         last = max((each["issued"] for each in won), default=now)
         if len(won) >= tier.prizes:
             return "over", max(now, last)
-        if await room.documents.replace(
-            PRIZES, held, {**held.data, "won": [*won, {"entry": entry, "issued": max(now, last)}]}
-        ):
+        taken = {**_chance(paid, entry), "issued": max(now, last)}
+        if await room.documents.replace(PRIZES, held, {**held.data, "won": [*won, taken]}):
             return "won", max(now, last)
     raise Contended
 

@@ -136,6 +136,53 @@ async def test_killed_at_any_write_the_next_delivery_ends_the_same(killed: int) 
         assert broken.documents(collection) == whole.documents(collection)
 
 
+@pytest.mark.parametrize("turns", range(16))
+async def test_an_order_cancelled_while_its_ticket_is_made_leaves_no_prize_without_one(turns: int) -> None:
+    """A prize that nobody's ticket holds would leave those who were told that all are gone without a proof."""
+    world = World()
+    await world.announce(rules("instant", 3).replace("wins: 1, of: 2", "wins: 1, of: 1"))
+    world.at(OPENS + timedelta(hours=1, minutes=1))
+    for number in range(6):
+        await world.agrees(f"c{number}")
+
+    async def cancels(order: str) -> int:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await world.sends("c0", world.ended(order))
+
+    assert set(await asyncio.gather(world.sends("c0", world.paid("o0")), cancels("o0"))) == {204}
+    for number in range(1, 6):
+        await world.sends(f"c{number}", world.paid(f"o{number}"))
+    world.at(CLOSES + timedelta(minutes=11))
+    await world.close()
+    verdict = verify(await world.transcript())
+    assert verdict.problems == [] and entry_of("basket_back", "o0") not in verdict.winners
+
+
+async def test_who_is_killed_between_prize_and_ticket_and_comes_again_too_late_has_the_ticket() -> None:
+    world = World()
+    await world.announce(rules("instant", 1).replace("wins: 1, of: 2", "wins: 1, of: 1"))
+    world.at(OPENS + timedelta(hours=1, minutes=1))
+    for customer in ("c0", "c1"):
+        await world.agrees(customer)
+    create = world.kept.create
+
+    async def falls(collection: Any, id: str, data: Mapping[str, Any]) -> bool:
+        if collection.name == TICKETS.name:
+            raise ConnectionError
+        return await create(collection, id, data)
+
+    world.kept.create = falls  # type: ignore[method-assign]
+    with pytest.raises(ConnectionError):
+        await world.sends("c0", world.paid("o0"))
+    world.kept.create = create  # type: ignore[method-assign]
+    await world.sends("c1", world.paid("o1"))
+    world.at(CLOSES + timedelta(minutes=11))
+    await world.close()
+    assert [each["outcome"] for each in await world.asks("c0", "o0")] == ["won"]
+    assert verify(await world.transcript()).problems == []
+
+
 async def test_prizes_never_exceed_what_a_tier_has_however_many_win_at_once() -> None:
     world = World()
     await world.announce(rules("instant", 3).replace("wins: 1, of: 2", "wins: 1, of: 1"))
