@@ -18,7 +18,16 @@ from layers.privacy.suppression import digest, last_erased, suppression_id
 from layers.promises.model import promises_id
 from layers.retailers import Retailer
 from layers.stores.bigtable.port import ShopperRow
-from layers.stores.collections import CONTACTS, ERASURES, PLAYERS, PROMISES, RECEIPTS, SUPPRESSIONS, Collection
+from layers.stores.collections import (
+    CONTACTS,
+    ERASURES,
+    HOUSEHOLDS,
+    PLAYERS,
+    PROMISES,
+    RECEIPTS,
+    SUPPRESSIONS,
+    Collection,
+)
 from layers.stores.dead_letters import Erased
 from layers.stores.suppressions import NOTED
 
@@ -73,6 +82,8 @@ def eraser(step: Step, room: Room, erasure: Erasure) -> Eraser:
             return _Facts(room, erasure, step.table)
         case Kind.DEAD_LETTERS:
             return _DeadLetters(room, erasure)
+        case Kind.HOUSEHOLDS:
+            return _Apart(room, erasure, HOUSEHOLDS)
         case Kind.PLAYERS:
             return _Apart(room, erasure, PLAYERS)
         case Kind.CONTACTS:

@@ -24,7 +24,16 @@ from layers.events.envelope import CustomerId
 from layers.events.refusal import UNREADABLE, describe, fields_of
 from layers.facts import Table
 from layers.privacy.suppression import digest, digest_prefix, digest_sql
-from layers.stores.collections import CONTACTS, ERASURES, PLAYERS, PROMISES, RECEIPTS, SUPPRESSIONS, Collection
+from layers.stores.collections import (
+    CONTACTS,
+    ERASURES,
+    HOUSEHOLDS,
+    PLAYERS,
+    PROMISES,
+    RECEIPTS,
+    SUPPRESSIONS,
+    Collection,
+)
 from layers.stores.tables import ARRIVALS, EVENTS, SHOPPERS, HotTableSpec
 
 ID = re.compile(r"^[0-9a-f]{32}$")
@@ -107,6 +116,7 @@ class Kind(StrEnum):
     PROMISES = "promises"
     FACTS = "facts"
     DEAD_LETTERS = "dead letters"
+    HOUSEHOLDS = "households"
     PLAYERS = "players"
     CONTACTS = "contacts"
     REQUEST = "request"
@@ -136,9 +146,10 @@ class NoStep(LookupError):
 
 
 _HOT = {EVENTS: Kind.EVENTS, ARRIVALS: Kind.ARRIVALS, SHOPPERS: Kind.SHOPPER_ROWS}
-# Players before contacts: who plays no more leaves no address.
+# Households before players, by whom they are found; players before contacts: who plays no more leaves no address.
 _DOCUMENTS = {
     SUPPRESSIONS: Kind.SUPPRESS,
+    HOUSEHOLDS: Kind.HOUSEHOLDS,
     PLAYERS: Kind.PLAYERS,
     CONTACTS: Kind.CONTACTS,
     ERASURES: Kind.REQUEST,

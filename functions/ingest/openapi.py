@@ -67,6 +67,8 @@ FROM_A_SERVER: list[Json] = [
                 "at": "2026-10-02T17:20:00+02:00",
                 "order": "31198570044",
                 "total": 30.5,
+                "payment": "card",
+                "household": "757a4740ead9ed60bbba3ec521371693",
                 "lines": [{"product": "1095275", "paid": 0.5, "quantity": 1}, {"product": "6534178", "paid": 30.0}],
             }
         ],

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from layers.events.refusal import UNREADABLE, describe, fields_of
 from layers.game.model import GameId, GameRules, Ticket
@@ -46,7 +46,9 @@ class NewGame(_Closed, frozen=True):
 
 
 class Paid(_Closed, frozen=True):
-    """An order that was paid. `cents`: its basket, with VAT. `payment`: by what class of means."""
+    """An order that was paid. `cents`: its basket, with VAT. `payment`: by what class of means.
+    `household`: the retailer's digest of it; None where its event does not tell.
+    """
 
     retailer: RetailerId
     shopper: Digest
@@ -54,6 +56,7 @@ class Paid(_Closed, frozen=True):
     at: Annotated[datetime, Meta(tz=True)]
     cents: Annotated[int, Meta(ge=0, le=100_000_000)]
     payment: PaidBy = "unsaid"
+    household: Digest | None = None
 
 
 class Cancelled(_Closed, frozen=True):
@@ -140,6 +143,16 @@ def may_play(rules: GameRules, payments: Sequence[str], payment: str) -> bool:
     if len(payments) >= rules.tickets_per_shopper:
         return False
     return of_its_kind is None or payments.count(payment) < of_its_kind
+
+
+def household_may_play(rules: GameRules, entries: Collection[str], entry: str) -> bool:
+    """Whether this entry is, or may be, among those of a household.
+
+    Args:
+        entries: of all shoppers of the household, so far.
+    """
+    most = rules.tickets_by_household
+    return most is UNSET or entry in entries or len(entries) < most
 
 
 def prize_cents(rules: GameRules, ticket: Ticket) -> int:

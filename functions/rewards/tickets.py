@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from functions.rewards.games import prizes_id
+from functions.rewards.players import ATTEMPTS, Contended, plays
 from functions.rewards.room import Room
 from functions.rewards.rules import (
     CLAIM_DAYS,
@@ -19,7 +20,6 @@ from functions.rewards.rules import (
     Paid,
     Question,
     accepts_until,
-    may_play,
     prize_cents,
     rules_of,
     ticket_of,
@@ -28,12 +28,6 @@ from functions.rewards.stages import CLOSED, MISSED, OPEN
 from layers.game.chance import entry_of, round_of, value_of, wins
 from layers.game.model import GameRules, Outcome, Tier
 from layers.stores.collections import GAMES, PLAYERS, PRIZES, TICKETS
-
-_ATTEMPTS = 50
-
-
-class Contended(Exception):
-    """Others wrote the same document again and again; repeat."""
 
 
 async def _games(room: Room, retailer_id: str) -> list[tuple[GameRules, dict[str, Any]]]:
@@ -71,7 +65,7 @@ async def _issue(room: Room, paid: Paid, rules: GameRules, game: dict[str, Any],
         value = (await room.beacons.round(rules.beacon, round_of(rules, paid.at))).value
         lucky = wins(tier, value_of(await room.seeds.of(game), value, rules.game, entry))
         outcome = "lost"
-    if not await _plays(room, paid, rules, entry):
+    if not await plays(room.documents, paid, rules, entry):
         return "too many"
     if lucky:
         outcome, now = await _prize(room, paid, rules, tier, entry, now)
@@ -128,42 +122,6 @@ async def complete(room: Room, retailer_id: str, rules: GameRules) -> None:
                     break
 
 
-async def _plays(room: Room, paid: Paid, rules: GameRules, entry: str) -> bool:
-    """Notes the order as this shopper's; False beyond the shopper's limit, or that of its way of payment."""
-    id = f"{paid.retailer}:{rules.game}:{paid.shopper}"
-    for _ in range(_ATTEMPTS):
-        held = await room.documents.get(PLAYERS, id)
-        if held is None:
-            if not may_play(rules, [], paid.payment):
-                return False
-            data = {
-                "retailer": paid.retailer,
-                "game": rules.game,
-                "shopper": paid.shopper,
-                "at": paid.at,
-                "orders": {entry: paid.order},
-                "payments": {entry: paid.payment},
-            }
-            if await room.documents.create(PLAYERS, id, data):
-                return True
-            continue
-        orders = held.data["orders"]
-        if entry in orders:
-            return True
-        payments = held.data["payments"]
-        if not may_play(rules, list(payments.values()), paid.payment):
-            return False
-        more = {
-            **held.data,
-            "orders": {**orders, entry: paid.order},
-            "payments": {**payments, entry: paid.payment},
-            "at": max(held.data["at"], paid.at),
-        }
-        if await room.documents.replace(PLAYERS, held, more):
-            return True
-    raise Contended
-
-
 async def _prize(
     room: Room, paid: Paid, rules: GameRules, tier: Tier, entry: str, now: datetime
 ) -> tuple[Outcome, datetime]:
@@ -173,7 +131,7 @@ async def _prize(
         With the moment that counts: not before the last prize went, whatever the clocks of two instances say.
     """
     id = prizes_id(paid.retailer, rules.game, tier.tier)
-    for _ in range(_ATTEMPTS):
+    for _ in range(ATTEMPTS):
         held = await room.documents.get(PRIZES, id)
         assert held is not None, "a game's prizes are laid out before it is announced"
         won = held.data["won"]
@@ -202,7 +160,7 @@ async def void(room: Room, cancelled: Cancelled, now: datetime) -> int:
 async def _void(room: Room, cancelled: Cancelled, rules: GameRules, now: datetime) -> int:
     entry = entry_of(rules.game, cancelled.order)
     id = f"{cancelled.retailer}:{entry}"
-    for _ in range(_ATTEMPTS):
+    for _ in range(ATTEMPTS):
         held = await room.documents.get(TICKETS, id)
         if held is None:
             if now >= accepts_until(rules):

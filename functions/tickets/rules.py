@@ -56,6 +56,8 @@ def asked(retailer_id: str, records: Iterable[Record], erased_at: ErasedAt = nob
             "cents": cents(event.total),
             "payment": UNSAID if event.payment is UNSET else event.payment,
         }
+        if event.household is not UNSET:
+            body["household"] = event.household
         found.setdefault(("paid", event.order), Asked("/v1/tickets", body, record.shopper))
     return list(found.values())
 

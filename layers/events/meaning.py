@@ -33,6 +33,7 @@ EVENT: Mapping[str, str] = {
     "order": "The retailer's order number.",
     "store": "The retailer's store number.",
     "payment": "How an order was paid: card, wallet, transfer, meal voucher, gift card, cash, other.",
+    "household": "Which orders are of one household: a code that the retailer makes of its number, and we cannot undo.",
     "lines": "Of a basket: how many products. Of an order: each product with what was paid.",
     "lines.product": "The retailer's product number.",
     "lines.paid": "What was paid for the line, after discount.",

@@ -44,6 +44,10 @@ PageKind = Literal["home", "category", "search", "product", "basket", "checkout"
 Payment = Literal["card", "wallet", "transfer", "meal_voucher", "gift_card", "cash", "other"]
 """How an order was paid, by class: never the number of a card or an account, nor whose it is."""
 
+Household = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}" + END)]
+"""Whose orders belong together, as a keyed digest that the retailer's own server makes: a household's number names
+people, so it never comes here (README.md says how it is made)."""
+
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
@@ -117,6 +121,7 @@ class OrderPaid(_Event, frozen=True, tag="OrderPaid"):
     lines: Annotated[tuple[OrderLine, ...], Meta(min_length=1, max_length=500)]
     store: Id | UnsetType = UNSET
     payment: Payment | UnsetType = UNSET
+    household: Household | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         """Raises:

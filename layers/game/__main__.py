@@ -40,7 +40,9 @@ def _arguments() -> argparse.ArgumentParser:
 
 
 def _check(path: Path) -> int:
-    from layers.game.reading import InvalidGame, read_rules  # `verify-draw` needs nothing of it.
+    from msgspec import UNSET  # `verify-draw` needs nothing of these.
+
+    from layers.game.reading import InvalidGame, read_rules
 
     try:
         rules = read_rules(path.read_text(encoding="utf-8"))
@@ -48,8 +50,12 @@ def _check(path: Path) -> int:
         for problem in error.problems:
             print(f"{path}: {problem}", file=sys.stderr)
         return 1
-    prizes = sum(tier.prizes for tier in rules.tiers)
-    print(f"{path}: {rules.game}, {prizes} prizes, at most {rules.most_cents / 100:.2f} in all; nothing to correct")
+    prizes, household = sum(tier.prizes for tier in rules.tiers), rules.tickets_by_household
+    limits = f"{rules.tickets_per_shopper} tickets a shopper"
+    if household is not UNSET:
+        limits += f", {household} a household whose digest the orders tell"
+    print(f"{path}: {rules.game}, {prizes} prizes, at most {rules.most_cents / 100:.2f} in all; {limits}")
+    print(f"{path}: nothing to correct")
     return 0
 
 

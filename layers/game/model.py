@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from layers.events.model import Payment
 
@@ -63,6 +63,8 @@ class GameRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         tickets_per_shopper: in the whole game; one order is one ticket at most.
         tickets_by_payment: of each shopper, at most so many from orders that were paid this way; 0: none. A way that is
             not named is bound by `tickets_per_shopper` alone.
+        tickets_by_household: of all shoppers of a household together, in the whole game. Orders that tell no household
+            are not bound by it. Unsaid: no such limit, and no household is kept.
         beacon: randomness that nobody has while the rules are made.
         epoch_s: of an instant win: how long one round of the beacon serves.
         seal_s: of a draw: so long after closing, the list of tickets is published at the latest, and only then the
@@ -78,6 +80,7 @@ class GameRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     prize_cap_cents: Annotated[int, Meta(ge=1, le=1_000_000)]
     tickets_per_shopper: Annotated[int, Meta(ge=1, le=1000)]
     tickets_by_payment: dict[Paid, Annotated[int, Meta(ge=0, le=1000)]] = {}
+    tickets_by_household: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
     beacon: Beacon
     epoch_s: Annotated[int, Meta(ge=60, le=86_400)] = 3600
     seal_s: Annotated[int, Meta(ge=1, le=86_400)] = 600

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from layers.game.model import GameRules
 from layers.handwritten.yaml_file import NotReadable, read_strictly
@@ -57,5 +58,11 @@ def _problems(rules: GameRules) -> Iterator[str]:
             yield f"tiers.{tier.tier}.odds: a draw has none, since its tickets compete for the prizes; remove them"
         if tier.odds is not None and tier.odds.wins > tier.odds.of:
             yield f"tiers.{tier.tier}.odds: {tier.odds.wins} in {tier.odds.of} is more than every ticket; correct it"
+    most = rules.tickets_by_household
+    if most is not UNSET and most < rules.tickets_per_shopper:
+        yield (
+            "tickets_by_household: fewer than `tickets_per_shopper`, so a shopper whose orders tell a household would "
+            "have fewer chances than one whose do not; raise it, or lower that"
+        )
     if not rules.terms:
         yield "terms: missing, so players could not know the rules; write them in each language of the shop"

@@ -16,9 +16,10 @@ from msgspec import Meta
 
 from layers.calling import PrivateService
 from layers.retailers import Retailer
-from layers.stores.collections import COLLECTIONS, Collection
+from layers.stores.collections import COLLECTIONS, HOUSEHOLDS, PLAYERS, Collection
 from layers.stores.ending import Ended, purge
-from layers.stores.firestore.port import Documents
+from layers.stores.firestore.port import Document, Documents
+from layers.stores.households import joined, leave
 
 DATABASE = "rewards"
 PATH = "/v1/apart"
@@ -75,16 +76,42 @@ class ApartDocuments:
         return [document for each in found for document in each]
 
     async def count(self, collection: Collection, retailer_id: str, shoppers: Sequence[str]) -> int:
+        if collection == HOUSEHOLDS:
+            players = await self._theirs(PLAYERS, retailer_id, shoppers)
+            return len({id for player in players for id in await joined(self._documents, player.data)})
         return len(await self._theirs(collection, retailer_id, shoppers))
 
     async def erase(self, collection: Collection, retailer_id: str, shoppers: Sequence[str]) -> int:
+        if collection == HOUSEHOLDS:
+            players = await self._theirs(PLAYERS, retailer_id, shoppers)
+            return sum([await leave(self._documents, player.data) for player in players])
         found = await self._theirs(collection, retailer_id, shoppers)
         for document in found:
-            await self._documents.delete(collection, document.id)
+            if collection == PLAYERS:
+                await self._end(document)
+            else:
+                await self._documents.delete(collection, document.id)
         return len(found)
 
+    async def _end(self, player: Document) -> None:
+        """An order under way may have joined its household since the households' own step, or names one just now."""
+        while not await self._documents.remove(PLAYERS, player):
+            newest = await self._documents.get(PLAYERS, player.id)
+            if newest is None:
+                break
+            player = newest
+        await leave(self._documents, player.data)
+
     async def told(self, collection: Collection, retailer_id: str, shopper: str) -> list[dict[str, Any]]:
+        if collection == HOUSEHOLDS:
+            players = await self._theirs(PLAYERS, retailer_id, [shopper])
+            return [each for player in players for each in await self._shares(player.data)]
         return [document.data for document in await self._theirs(collection, retailer_id, [shopper])]
+
+    async def _shares(self, player: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Of the households' documents what is this player's: neither the others' entries, nor when they ordered."""
+        found = (await joined(self._documents, player)).values()
+        return [{**document.data, "at": player["at"], "entries": own} for document, own in found]
 
     async def purge(self, collection: Collection, now: datetime, dry_run: bool) -> Ended:
         return await purge(self._documents, collection, self._retailers, now, dry_run)

@@ -337,7 +337,19 @@ PLAYERS = Collection(
     dated="at",
     contract=(RetentionClass.REWARDS,),
     basis=LegalBasis.CONSENT,
-    fields=("retailer", "game", "shopper", "at", "orders", "payments"),
+    fields=("retailer", "game", "shopper", "at", "orders", "payments", "households"),
+)
+# Which entry is whose stands in `players` alone; found from there (households.py).
+HOUSEHOLDS = Collection(
+    "households",
+    "Which orders of a household play, each as a digest of its number; the household by a digest of the retailer's.",
+    "<retailer>:<game>:<digest of household>",
+    holds_shoppers=True,
+    database="rewards",
+    dated="at",
+    contract=(RetentionClass.REWARDS,),
+    basis=LegalBasis.CONSENT,
+    fields=("retailer", "game", "household", "at", "entries"),
 )
 CONTACTS = Collection(
     "contacts",
@@ -390,6 +402,7 @@ COLLECTIONS = (
     TICKETS,
     PRIZES,
     PLAYERS,
+    HOUSEHOLDS,
     CONTACTS,
     REFUNDS,
 )

@@ -56,6 +56,7 @@ async def test_a_collection_of_another_database_is_refused_and_not_taken_for_emp
         documents.find(contacts),
         documents.later(contacts, "at", datetime(2026, 1, 1, tzinfo=UTC), 1),
         documents.replace(contacts, Document("one", {}, None), {}),
+        documents.remove(contacts, Document("one", {}, None)),
     ):
         with pytest.raises(OtherDatabase, match="'rewards'"):
             await asked
@@ -112,6 +113,19 @@ async def test_replace_keeps_names_that_hold_dots_and_colons(documents: Document
     assert await documents.replace(TREES, known, {"stores": {"bigquery:a.b": {"found": 2}, "x": {}}})
     document = await documents.get(TREES, "one")
     assert document is not None and document.data == {"stores": {"bigquery:a.b": {"found": 2}, "x": {}}}
+
+
+async def test_remove_deletes_only_what_was_read(documents: Documents) -> None:
+    await documents.put(TREES, "one", {"n": 1})
+    known = await documents.get(TREES, "one")
+    assert known is not None and await documents.replace(TREES, known, {"n": 2})
+    assert not await documents.remove(TREES, known), "somebody wrote since"
+    newest = await documents.get(TREES, "one")
+    assert newest is not None and newest.data == {"n": 2}
+    assert await documents.remove(TREES, newest)
+    assert await documents.get(TREES, "one") is None
+    assert not await documents.remove(TREES, newest), "it is not there any more"
+    assert await documents.create(TREES, "one", {"n": 3}) and not await documents.remove(TREES, newest)
 
 
 async def test_deleting_twice_is_harmless(documents: Documents) -> None:

@@ -114,6 +114,10 @@ class Interleaved(FakeDocuments):
         await asyncio.sleep(0)
         return await super().replace(collection, known, data)
 
+    async def remove(self, collection: Collection, known: Document) -> bool:
+        await asyncio.sleep(0)
+        return await super().remove(collection, known)
+
 
 class World:
     """The four functions on fakes; they call each other as they do in the cloud, but for the wire."""
@@ -176,10 +180,24 @@ class World:
         answer = await tickets.answer(ask("POST", "/", body), self.tickets)
         return answer.status_code
 
-    def paid(self, order: str, total: float = 60.0, payment: Payment | UnsetType = UNSET) -> OrderPaid:
+    def paid(
+        self,
+        order: str,
+        total: float = 60.0,
+        payment: Payment | UnsetType = UNSET,
+        household: str | UnsetType = UNSET,
+    ) -> OrderPaid:
         self.count += 1
         line, id = OrderLine(product="p1", paid=total), f"paid-{self.count:05}"
-        return OrderPaid(id=id, at=self.now, order=order, total=total, lines=(line,), payment=payment)
+        return OrderPaid(
+            id=id,
+            at=self.now,
+            order=order,
+            total=total,
+            lines=(line,),
+            payment=payment,
+            household=household,
+        )
 
     def ended(self, order: str) -> OrderStatusUpdated:
         self.count += 1

@@ -39,6 +39,7 @@ from layers.stores.bigtable.port import Arrival, HotEvent, ShopperRow, Unavailab
 from layers.stores.collections import (
     CONTACTS,
     ERASURES,
+    HOUSEHOLDS,
     PLAYERS,
     PROMISES,
     RECEIPT_HEADS,
@@ -48,6 +49,7 @@ from layers.stores.collections import (
 )
 from layers.stores.dead_letters import DeadLetterSweep
 from layers.stores.firestore.fake import FakeDocuments
+from layers.stores.households import household_id
 from layers.stores.pubsub.fake import FakeDeadLetters, FakePublisher
 from layers.stores.pubsub.port import Message
 from layers.stores.suppressions import HEARD_WITHIN_S, LONGEST_REQUEST_S, NOTED
@@ -139,9 +141,13 @@ class Office:
                 if table.holds_shoppers:
                     self.facts.tables[DEMO.dataset, table.stored_as] += [{"shopper": shopper}, {"shopper": shopper}]
             played = {"retailer": "demo", "shopper": digest("demo", shopper)}
-            for collection in (PLAYERS, CONTACTS):
-                for number in range(2):
-                    await self.kept_apart.put(collection, f"demo:{customer}:{number}", {**played, "email": customer})
+            for number in range(2):
+                id, game, household = f"demo:{customer}:{number}", f"g{number}", digest("demo", f"of {customer}")
+                entry = {"game": game, "orders": {customer: customer}, "households": {customer: household}}
+                joined = {"retailer": "demo", "game": game, "household": household, "entries": [customer]}
+                await self.kept_apart.put(HOUSEHOLDS, household_id("demo", game, household), joined)
+                await self.kept_apart.put(PLAYERS, id, {**played, **entry})
+                await self.kept_apart.put(CONTACTS, id, {**played, "email": customer})
         lines = [record(customer, number) for number in range(2) for customer in (*ERASED, STAYS)]
         await self.dead.put_back(DEAD, [Message(b"\n".join(lines), {"retailer": "demo", "count": "6"})])
         await self.dead.put_back(DEAD, [Message(record(STAYS, 9), {"retailer": "demo", "count": "1"})])
@@ -207,7 +213,7 @@ async def test_a_shopper_is_gone_from_every_store_and_the_others_stay() -> None:
     assert numbers.pop("bigtable:shoppers") == (2, 2, 0)
     assert numbers.pop("firestore:promises") == (2, 2, 0)
     assert numbers.pop("pubsub:dead-letters") == (4, 4, 0)
-    apart = {"firestore:players", "firestore:contacts"}
+    apart = {"firestore:households", "firestore:players", "firestore:contacts"}
     assert set(numbers) == {f"bigquery:{table.stored_as}" for table in EVERYWHERE if table.holds_shoppers} | apart
     assert set(numbers.values()) == {(4, 4, 0)}
 

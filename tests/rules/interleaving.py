@@ -27,8 +27,8 @@ class Turn:
 class SteppedDocuments:
     """Documents in memory whose every operation happens at a turn of its own."""
 
-    def __init__(self) -> None:
-        self.held = FakeDocuments()
+    def __init__(self, database: str = "(default)") -> None:
+        self.held = FakeDocuments(database)
 
     async def get(self, collection: Collection, id: str) -> Document | None:
         await Turn()
@@ -45,6 +45,10 @@ class SteppedDocuments:
     async def replace(self, collection: Collection, known: Document, data: Mapping[str, Any]) -> bool:
         await Turn()
         return await self.held.replace(collection, known, data)
+
+    async def remove(self, collection: Collection, known: Document) -> bool:
+        await Turn()
+        return await self.held.remove(collection, known)
 
     async def delete(self, collection: Collection, id: str) -> None:
         await Turn()

@@ -19,8 +19,9 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
-from functions.rewards.rules import may_play
+from functions.rewards.rules import household_may_play, may_play
 from layers.game.beacon import OwnBeacon
 from layers.game.chance import (
     commitment,
@@ -246,6 +247,32 @@ def test_no_shopper_has_more_tickets_than_each_limit(orders: list[str], limits: 
     assert len(taken) <= most and all(taken.count(way) <= limit for way, limit in limits.items())
 
 
+@given(
+    orders=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=30),
+    most=st.integers(1, 6) | st.none(),
+)
+def test_no_household_has_more_tickets_than_its_limit(orders: list[tuple[int, int]], most: int | None) -> None:
+    """The same orders come again, from whichever shopper of the household."""
+    rules = msgspec.structs.replace(rules_of("instant"), tickets_by_household=UNSET if most is None else most)
+    entries: set[str] = set()
+    for order, _ in orders:
+        entry = entry_of(rules.game, f"order-{order}")
+        if household_may_play(rules, entries, entry):
+            entries.add(entry)
+        else:
+            assert entry not in entries and len(entries) == most, "refused for a limit that is reached"
+    distinct = {order for order, _ in orders}
+    assert len(entries) == (len(distinct) if most is None else min(most, len(distinct))), "who comes first has it"
+
+
+def test_the_households_limit_is_committed_to_where_there_is_one() -> None:
+    without = rules_of("instant")
+    with_one = msgspec.structs.replace(without, tickets_by_household=8)
+    assert "tickets_by_household" in commitment(with_one, SEED)["rules"]
+    assert "tickets_by_household" not in commitment(without, SEED)["rules"], "what was announced before keeps its hash"
+    assert commitment_sha256(commitment(with_one, SEED)) != commitment_sha256(commitment(without, SEED))
+
+
 def test_values_are_even() -> None:
     """Chi-square over 16 equal parts: beyond 37.7 once in a thousand honest seeds; this one is fixed."""
     parts = Counter(value_of(SEED, b"beacon", "g", entry_of("g", str(n))) >> 252 for n in range(16_000))
@@ -279,6 +306,8 @@ BAD = {
     "tier: large": ("tier: small", "its own"),
     "odds: {wins: 1, of: 200}": ("odds: {wins: 3, of: 2}", "more than every ticket"),
     "prize_cap_cents: 15000": ("prize_cap_cents: 150.5", "whole cents"),
+    "tickets_by_household: 8": ("tickets_by_household: 4", "fewer chances than one whose do not"),
+    "tickets_by_household: 8\n": ("tickets_by_household: 0\n", "tickets_by_household: .* >= 1"),
     "tickets_per_shopper: 5": ("tickets_per_shopper: 5\nlucky: true", "unknown field"),
 }
 
@@ -308,6 +337,7 @@ def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_commands(tmp_path: Path) -> None:
     checked = _command("check", str(EXAMPLE))
     assert checked.returncode == 0 and "40 prizes, at most 6000.00 in all" in checked.stdout
+    assert "5 tickets a shopper, 8 a household" in checked.stdout
     rules = rules_of("instant", 5)
     tickets, beacons = played(rules, [(3000 + 200 * n, n * 1000) for n in range(60)])
     path = tmp_path / "transcript.json"

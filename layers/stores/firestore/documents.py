@@ -94,6 +94,14 @@ class FirestoreDocuments:
             return False
         return True
 
+    async def remove(self, collection: Collection, known: Document) -> bool:
+        option = self._client.write_option(last_update_time=known.stamp)
+        try:
+            await self._reference(collection, known.id).delete(option=option, **_ONE)
+        except (FailedPrecondition, NotFound):
+            return False
+        return True
+
     async def delete(self, collection: Collection, id: str) -> None:
         await self._reference(collection, id).delete(**_ONE)
 

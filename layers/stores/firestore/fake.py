@@ -41,6 +41,13 @@ class FakeDocuments:
         await self.put(collection, known.id, data)
         return True
 
+    async def remove(self, collection: Collection, known: Document) -> bool:
+        current = self._of(collection).get(known.id)
+        if current is None or current.stamp != known.stamp:
+            return False
+        del self._of(collection)[known.id]
+        return True
+
     async def delete(self, collection: Collection, id: str) -> None:
         self._of(collection).pop(id, None)
 

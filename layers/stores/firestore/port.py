@@ -59,6 +59,9 @@ class Documents(Later, Protocol):
     async def replace(self, collection: Collection, known: Document, data: Mapping[str, Any]) -> bool:
         """Writes it whole if nobody wrote since `known` was read; else False."""
 
+    async def remove(self, collection: Collection, known: Document) -> bool:
+        """Deletes it if nobody wrote since `known` was read; else False, also when it is not there."""
+
     async def delete(self, collection: Collection, id: str) -> None:
         """Also when it is not there."""
 
