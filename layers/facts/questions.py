@@ -24,6 +24,7 @@ class Learner(StrEnum):
     TREES = "boosted trees"
     RANKING = "boosted trees that rank"
     LOGISTIC = "logistic regression"
+    POPULARITY = "logistic regression on popularity alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Question:
     Attributes:
         asks: what a probability is the probability of. table: dbt's, with `as_of`, `purpose`, the keys, the features
             and `target` (0, 1, or absent where the future is not known yet). learners: whose log-odds are averaged.
+        popularity: the feature that `Learner.POPULARITY` has.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Question:
     features: tuple[Feature, ...]
     learners: tuple[Learner, ...] = (Learner.TREES,)
     target: str = "target"
+    popularity: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -190,6 +193,8 @@ DISCOVERIES = Question(
         _f("expected_anew", "how much the shopper tries, times how many try it"),
         *_SHOPPER,
     ),
+    (Learner.TREES, Learner.POPULARITY),
+    popularity="clientele_trips_14",
 )
 
 CHURN = Question(

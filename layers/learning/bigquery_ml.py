@@ -31,11 +31,13 @@ _BY_BIGQUERY = {
     "reg_lambda": "L2_REG",
 }
 
+_NAMES = {Learner.TREES: "trees", Learner.LOGISTIC: "logistic", Learner.POPULARITY: "popularity"}
+
 SCORED = "f.purpose = 'score'"
 
 
 def model_name(question: Question, learner: Learner) -> str:
-    return f"{question.name}_{'trees' if learner is Learner.TREES else 'logistic'}"
+    return f"{question.name}_{_NAMES[learner]}"
 
 
 def create_model(question: Question, learner: Learner, dataset: str) -> str:
@@ -147,7 +149,8 @@ def _features(question: Question, learner: Learner) -> str:
     if learner is Learner.TREES:
         return ",\n  ".join(f"f.{name}" for name in question.names)
     # As `layers.learning.logistic` sees them; BigQuery ML standardises, and takes the mean for what is absent.
-    return ",\n  ".join(f"SIGN(f.{name}) * LN(1 + ABS(f.{name})) AS {name}" for name in question.names)
+    names = [question.popularity] if learner is Learner.POPULARITY else question.names
+    return ",\n  ".join(f"SIGN(f.{name}) * LN(1 + ABS(f.{name})) AS {name}" for name in names)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -177,6 +177,9 @@ def _fit(question: Question, part: _Part, seed: int, effort: float) -> tuple[Mem
             models += [trees.trained(bag.rows, bag.happened, rounds, TREES, each) for bag, each in bags]
         elif learner is Learner.RANKING:
             models += [trees.trained(bag.rows, bag.happened, rounds, _RANKING, each, bag.groups) for bag, each in bags]
+        elif learner is Learner.POPULARITY:
+            column = question.names.index(question.popularity)
+            models.append(logistic.of_one(part.rows, column, part.happened, LOGISTIC_PENALTY))
         else:
             step = max(1, len(part.happened) // LOGISTIC_ROWS)
             models.append(logistic.trained(part.rows[::step], part.happened[::step], LOGISTIC_PENALTY))

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layers.learning import CHURN, PRODUCTS, QUESTIONS, Question, TrainedModels, UnreadableModels, columns_of
+from layers.learning import CHURN, PRODUCTS, QUESTIONS, Question, TrainedModels, UnreadableModels, columns_of, logistic
 from layers.learning import calibration as calibrating
 from layers.learning.bigquery_ml import create_model, predict
 from layers.learning.calibration import Calibration
 from layers.learning.features import Learner
+from layers.learning.metrics import auc
 from layers.learning.reading import training_rows
 from layers.learning.training import NothingToLearn, Rows, train
 
@@ -169,10 +170,25 @@ def test_bigquery_ml_learns_from_the_same_features(question: Question) -> None:
     for learner in set(question.learners) - {Learner.RANKING}:
         made = create_model(question, learner, "shop.retailer_demo")
         chosen = [line.split(" AS ")[-1] for line in made.split("SELECT\n")[1].split("\nFROM")[0].split(",\n")]
-        assert [name.strip().removeprefix("f.") for name in chosen] == [*question.names, question.target, "judged"]
+        names = [question.popularity] if learner is Learner.POPULARITY else question.names
+        assert [name.strip().removeprefix("f.") for name in chosen] == [*names, question.target, "judged"]
         asked = predict(question, learner, "shop.retailer_demo")
-        columns = {*question.names, *question.keys, question.target, "as_of", "purpose"}
+        columns = {*names, *question.keys, question.target, "as_of", "purpose"}
         assert set(re.findall(r"f\.(\w+)", asked)) == columns
+
+
+def test_a_regression_on_one_feature_is_blind_to_the_others() -> None:
+    chance = np.random.default_rng(7)
+    rows = chance.normal(size=(400, 3)).astype(np.float32)
+    rows[::9, 1] = np.nan
+    happened = (chance.random(400) < 1 / (1 + np.exp(-2 * np.nan_to_num(rows[:, 1])))).astype(float)
+    found = logistic.of_one(rows, 1, happened, 1e-3)
+    other = rows.copy()
+    other[:, [0, 2]] = np.nan
+    assert np.array_equal(found.log_odds(rows), found.log_odds(other))
+    assert np.allclose(found.log_odds(rows), logistic.trained(rows[:, [1]], happened, 1e-3).log_odds(rows[:, [1]]))
+    assert auc(found.log_odds(rows), happened) > 0.7
+    assert not found.contributions(rows)[:, [0, 2]].any()
 
 
 def test_bigquery_ml_ranks_nothing() -> None:
