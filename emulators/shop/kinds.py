@@ -12,6 +12,9 @@ from emulators.shop.tracker import Answer, Shown
 BRANCHES = {"brand_offer": "brand_week", "stretching": "one_more_step", "playing": "basket_back"}
 """Nodes of `market_day/tree.yaml` that show what a campaign offers, and which campaign that is."""
 
+BY_CHANCE = ("tension one_more_step", "game basket_back")
+"""Few shoppers hold one, and which do is drawn anew each week: a day of a hundred visits may have none of them."""
+
 _TREATMENTS = frozenset({"promotion", "tension", "game"})
 
 

@@ -20,7 +20,7 @@ from emulators.shop.assortment import Assortment
 from emulators.shop.audit import Audit
 from emulators.shop.background import follow, in_background
 from emulators.shop.games import Opened
-from emulators.shop.kinds import Seen, missing, seen
+from emulators.shop.kinds import BY_CHANCE, Seen, missing, seen
 from emulators.shop.learning import TREE as LIVE_TREE
 from emulators.shop.live_day import Played, sight_id
 from emulators.shop.market_told import account_lines, kind_lines
@@ -102,8 +102,11 @@ def market_day(shop: Shop, audit: Audit, events: int, decisions: int) -> Market:
     found = seen(played.answers, whose(shoppers))
     for line in kind_lines(found):
         screen.say(line)
-    if shop.whole and (never := missing(found)):
-        raise DemoFailed(f"nobody was shown {', '.join(never)}, so nothing is proved of it; see the log of scoring")
+    never = missing(found) if shop.whole else []
+    if must := [each for each in never if each not in BY_CHANCE]:
+        raise DemoFailed(f"nobody was shown {', '.join(must)}, so nothing is proved of it; see the log of scoring")
+    for rare in never:
+        screen.say(f"nobody was shown {rare}: by chance none of today's visitors holds it, so nothing is proved of it")
     paused = [each for each in (probe.paused, _everything_paused(shop, shoppers, played)) if each is not None]
     for each in paused:
         screen.say(

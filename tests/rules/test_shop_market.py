@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from emulators.shop import games, offering
 from emulators.shop.games import Opened
 from emulators.shop.journey_data import Order
-from emulators.shop.kinds import BRANCHES, missing, of_campaign, seen
+from emulators.shop.kinds import BRANCHES, BY_CHANCE, missing, of_campaign, seen
 from emulators.shop.market_told import rows
 from emulators.shop.offering import CAMPAIGNS, TREE, campaign, read_simulated
 from emulators.shop.prizes import must_play
@@ -92,7 +92,7 @@ def test_a_page_counts_for_the_campaign_of_its_branch() -> None:
         ("recommendation", "", "", 1, 1),
         ("default", "", "consent", 1, 1),
     ]
-    assert missing(found) == ["tension one_more_step", "game basket_back"]
+    assert missing(found) == ["tension one_more_step", "game basket_back"] == list(BY_CHANCE)
     got = json.loads(found[3].page)
     assert got["experience"] == {"kind": "recommendation", "products": ["a", "b", "c", "and 2 more"]}
     assert json.loads(found[4].page)["reason"] == "consent"
