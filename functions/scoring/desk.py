@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
+from google.api_core.exceptions import GoogleAPICallError, RetryError
 
 from functions.scoring.explaining import Recounted, budgets, explained
 from functions.scoring.recounting import NotTold, recounted
@@ -112,22 +113,32 @@ class Desk:
             raise CannotAsk("Pub/Sub cannot be reached, so no run was asked for; try again") from None
         until, told = time.monotonic() + wait_s, ""
         while time.monotonic() < until:
-            found = await self._ledger.run(self._retailer.id, moment)
-            if found is not None:
-                line = await self._line(moment, found)
-                if line != told:
-                    self._say(line)
-                    told = line
-                if found.status is Status.DONE:
-                    return line
-            head = await self._ledger.head(self._retailer.id)
-            if head is not None and head.run > moment:
-                raise CannotAsk(f"run {name_of(head.run)} began meanwhile and takes its place; look at `status`")
+            try:
+                line, done = await self._looked(moment)
+            except (GoogleAPICallError, RetryError) as error:
+                # The run does not depend on who looks: a store that is slow for a moment ends nobody's waiting.
+                line, done = f"Firestore did not answer ({type(error).__name__}); the run goes on, looking again", False
+            if line and line != told:
+                self._say(line)
+                told = line
+            if done:
+                return line
             await asyncio.sleep(self._every_s)
         raise TimeoutError(
             f"run {name_of(moment)} is not done after {wait_s:g} s; it goes on, and the same command with "
             f"--at {moment:%Y-%m-%dT%H:%M:%SZ} follows it further. The log of scoring may say what holds it up"
         )
+
+    async def _looked(self, moment: datetime) -> tuple[str, bool]:
+        """What is to be told of a run, empty if nothing yet, and whether it is done."""
+        found = await self._ledger.run(self._retailer.id, moment)
+        line = "" if found is None else await self._line(moment, found)
+        if found is not None and found.status is Status.DONE:
+            return line, True
+        head = await self._ledger.head(self._retailer.id)
+        if head is not None and head.run > moment:
+            raise CannotAsk(f"run {name_of(head.run)} began meanwhile and takes its place; look at `status`")
+        return line, False
 
     async def status(self, moment: datetime | None) -> str:
         """Of one run, or of the newest.

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from google.api_core.exceptions import DeadlineExceeded
 
 from functions.scoring.__main__ import main
 from functions.scoring.desk import CannotAsk, Desk
 from functions.scoring.recounting import MOST_PRODUCTS
 from layers.campaigns.model import Budget
 from layers.privacy.keyring import KeyRing
-from layers.scoring_runs.ledger import Ledger
+from layers.scoring_runs.ledger import Ledger, Run
 from layers.stores.pubsub.port import Message
 from layers.tree.parameters import PredictedProduct, ShopperParameters, encode_parameters
 from tests.handlers.scoring_site import RUN, SHOP, Site, pseudonym, shopper
@@ -36,10 +37,10 @@ class Line:
             await self.site.settle()
 
 
-def desk_of(site: Site) -> tuple[Desk, list[str], Line]:
+def desk_of(site: Site, ledger: Ledger | None = None) -> tuple[Desk, list[str], Line]:
     said: list[str] = []
     line = Line(site)
-    ledger = Ledger(site.documents, pause_s=0)
+    ledger = ledger or Ledger(site.documents, pause_s=0)
     desk = Desk(
         SHOP, ledger, line, site.rows, KEYS.every, said.append, site.documents, lambda: site.room, every_s=0.001
     )
@@ -59,6 +60,26 @@ async def test_a_run_by_hand_is_followed_to_its_end_and_told_in_numbers() -> Non
     assert "done, 1 of 1 shards; 6 computed, 6 written, 0 unchanged, 0 removed, 0 refused" in told
     assert said[-1] == told == await desk.status(None) == await desk.status(RUN)
     assert await desk.run(RUN, 5) == told, "asked again it is the same run"
+
+
+class Silent(Ledger):
+    """Answers nothing twice, as a store under load."""
+
+    left = 2
+
+    async def run(self, retailer_id: str, run: datetime) -> Run | None:
+        if self.left:
+            self.left -= 1
+            raise DeadlineExceeded("504")
+        return await super().run(retailer_id, run)
+
+
+async def test_who_follows_a_run_outlives_a_store_that_is_silent_for_a_moment() -> None:
+    site = site_of(3)
+    silent = Silent(site.documents, pause_s=0)
+    desk, said, _ = desk_of(site, silent)
+    assert "done, 1 of 1 shards" in await desk.run(RUN, 5)
+    assert silent.left == 0 and said[0].startswith("Firestore did not answer")
 
 
 async def test_what_can_not_be_followed_is_said() -> None:
