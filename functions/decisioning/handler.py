@@ -18,10 +18,10 @@ from functions.decisioning.room import Room, make
 from functions.decisioning.rules import by_shopper
 from layers.events.record import decode_lines
 from layers.privacy.suppression import remembered
-from layers.shell.answers import Problem, read_body
+from layers.shell.answers import Problem
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure, log
-from layers.shell.push import MAX_PUSH_BYTES, Delivery, NotAPush, decode_push
+from layers.shell.push import Delivery, read_push
 from layers.stores.bigtable.port import Unavailable as HotUnavailable
 from layers.stores.collections import QUARANTINE
 from layers.stores.pubsub.port import Unavailable as TopicUnavailable
@@ -45,9 +45,7 @@ async def decisioning(request: Request) -> Response:
 async def answer(request: Request, room: Room, now: datetime) -> Response:
     """Every path to an answer; `now` is when the delivery arrived."""
     try:
-        delivery = decode_push(await read_body(request, MAX_PUSH_BYTES))
-    except NotAPush as error:
-        return Problem(400, "no-push", "Only Pub/Sub calls this", f"{error}; nothing was done.").answer()
+        delivery = await read_push(request)
     except Problem as problem:
         return problem.answer()
     try:

@@ -14,10 +14,10 @@ from layers.events.record import Record, decode_lines
 from layers.promises.model import PROMISES_UNREADABLE, Promises, Unreadable
 from layers.promises.paying import settle
 from layers.retailers import Retailer
-from layers.shell.answers import Problem, read_body
+from layers.shell.answers import Problem
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure, log
-from layers.shell.push import MAX_PUSH_BYTES, Delivery, NotAPush, decode_push
+from layers.shell.push import Delivery, read_push
 from layers.stores.collections import QUARANTINE
 from layers.stores.quarantine import quarantined
 
@@ -40,9 +40,7 @@ async def settlement(request: Request) -> Response:
 async def answer(request: Request, room: Room, now: datetime) -> Response:
     """Every path to an answer; what a store raises passes through. `now` is when the delivery arrived."""
     try:
-        delivery = decode_push(await read_body(request, MAX_PUSH_BYTES))
-    except NotAPush as error:
-        return Problem(400, "no-push", "Only Pub/Sub calls this", f"{error}; nothing was done.").answer()
+        delivery = await read_push(request)
     except Problem as problem:
         return problem.answer()
     await _take(delivery, room, now)

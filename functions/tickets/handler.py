@@ -18,10 +18,10 @@ from layers.calling import Refused
 from layers.events.record import decode_lines
 from layers.privacy.suppression import remembered
 from layers.retailers import Retailer
-from layers.shell.answers import Problem, read_body
+from layers.shell.answers import Problem
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure, log
-from layers.shell.push import MAX_PUSH_BYTES, Delivery, NotAPush, decode_push
+from layers.shell.push import Delivery, read_push
 
 room = Lazily(make)
 
@@ -39,9 +39,7 @@ async def tickets(request: Request) -> Response:
 async def answer(request: Request, room: Room) -> Response:
     """Every path to an answer; what a store raises passes through, and asks for the message again."""
     try:
-        delivery = decode_push(await read_body(request, MAX_PUSH_BYTES))
-    except NotAPush as error:
-        return Problem(400, "no-push", "Only Pub/Sub calls this", f"{error}; nothing was done.").answer()
+        delivery = await read_push(request)
     except Problem as problem:
         return problem.answer()
     await _take(delivery, room)

@@ -9,6 +9,9 @@ import binascii
 from datetime import datetime
 
 import msgspec
+from starlette.requests import Request
+
+from layers.shell.answers import Problem, read_body
 
 MAX_PUSH_BYTES = 15 * 1024 * 1024
 """A message holds at most 10 MB, a third more as base64."""
@@ -55,6 +58,16 @@ def decode_push(body: bytes) -> Delivery:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, binascii.Error):
         raise NotAPush("the body is not a Pub/Sub push envelope") from None
     return Delivery(push.message, push.subscription.rsplit("/", 1)[-1], push.delivery_attempt)
+
+
+async def read_push(request: Request) -> Delivery:
+    """Raises:
+    Problem: somebody else than Pub/Sub called, or the body is too long or not whole.
+    """
+    try:
+        return decode_push(await read_body(request, MAX_PUSH_BYTES))
+    except NotAPush as error:
+        raise Problem(400, "no-push", "Only Pub/Sub calls this", f"{error}; nothing was done.") from None
 
 
 def encode_push(data: bytes, attributes: dict[str, str], message_id: str, published: datetime, to: str) -> bytes:
