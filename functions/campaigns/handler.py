@@ -39,7 +39,7 @@ from layers.campaigns.reporting import report
 from layers.ledger.books import LimitLowered
 from layers.retailers import Retailer
 from layers.shell.answers import Problem, json_answer, read_body
-from layers.shell.caller import AUTHORIZATION, SERVERLESS, NotIdentified, caller, is_listed
+from layers.shell.caller import caller_of, is_listed
 from layers.shell.lazily import Lazily
 from layers.shell.log import failure, log
 
@@ -62,7 +62,7 @@ async def campaigns(request: Request) -> Response:
 async def answer(request: Request, room: Room, now: datetime) -> Response:
     """Every path to an answer; what a store raises passes through."""
     try:
-        email = _caller(request)
+        email = caller_of(request.headers)
         asked = _asked(request)
         retailer = room.registry.by_id.get(request.query_params.get("retailer", ""))
         if retailer is None or not is_listed(email, retailer.marketing):
@@ -81,13 +81,6 @@ async def answer(request: Request, room: Room, now: datetime) -> Response:
     except Problem as problem:
         unknown = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
         return problem.answer(_NO_STORE | unknown)
-
-
-def _caller(request: Request) -> str:
-    try:
-        return caller(request.headers.getlist(AUTHORIZATION), request.headers.getlist(SERVERLESS))
-    except NotIdentified as error:
-        raise Problem(401, "not-identified", "The caller is not known", f"{error}. Nothing was done.") from None
 
 
 def _asked(request: Request) -> Asked:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from layers.retailers import Registry, Retailer
-from layers.shell.caller import AUTHORIZATION, SERVERLESS, NotIdentified, caller, is_listed
+from layers.shell.caller import NotIdentified, caller, caller_of, is_listed
 
-__all__ = ["AUTHORIZATION", "SERVERLESS", "NotIdentified", "caller", "may_act_for", "retailers_of"]
+__all__ = ["NotIdentified", "caller", "caller_of", "may_act_for", "retailers_of"]
 
 
 def may_act_for(email: str, retailer: Retailer) -> bool:

@@ -49,7 +49,7 @@ async def consent_erasure(request: Request) -> Response:
 async def answer(request: Request, room: Room, clock: Callable[[], datetime]) -> Response:
     """Every path to an answer; what a store raises passes through."""
     try:
-        email = _caller(request)
+        email = caller.caller_of(request.headers)
         path = request.url.path.rstrip("/")
         if path in rights.PATHS:
             if request.method != "POST":
@@ -73,14 +73,6 @@ async def answer(request: Request, room: Room, clock: Callable[[], datetime]) ->
         return await _receipt(room, document) if part else json_answer(status(id, document.data, room.steps, clock()))
     except Problem as problem:
         return problem.answer({"WWW-Authenticate": "Bearer"} if problem.status == 401 else None)
-
-
-def _caller(request: Request) -> str:
-    headers = request.headers
-    try:
-        return caller.caller(headers.getlist(caller.AUTHORIZATION), headers.getlist(caller.SERVERLESS))
-    except caller.NotIdentified as error:
-        raise Problem(401, "not-identified", "The caller is not known", f"{error}. Nothing was done.") from None
 
 
 def _method(allowed: str) -> Problem:

@@ -57,7 +57,7 @@ async def rewards(request: Request) -> Response:
 async def answer(request: Request, room: Room, now: datetime) -> Response:
     """Every path to an answer; what a store raises passes through."""
     try:
-        email = _caller(request)
+        email = caller.caller_of(request.headers)
         path = request.url.path
         if path in _OURS:
             names, method = _OURS[path]
@@ -92,14 +92,6 @@ async def _game(request: Request, room: Room, retailer: Retailer, game: str, par
     if part == "/transcript":
         return Response(canonical(await games.published(room, retailer, game)), media_type="application/json")
     return json_answer(games.told(room, retailer, (await games.game_of(room, retailer, game)).data))
-
-
-def _caller(request: Request) -> str:
-    headers = request.headers
-    try:
-        return caller.caller(headers.getlist(caller.AUTHORIZATION), headers.getlist(caller.SERVERLESS))
-    except caller.NotIdentified as error:
-        raise Problem(401, "not-identified", "The caller is not known", f"{error}. Nothing was done.") from None
 
 
 def _not_yours(detail: str) -> Problem:

@@ -1,4 +1,4 @@
-"""Who calls: the claims of an identity token that Cloud Run has verified. Pure.
+"""Who calls: the claims of an identity token that Cloud Run has verified. Pure; `caller_of` says it in HTTP's words.
 
 Owns the reading of the token. Does not own what an identity may do: each retailer's entry lists whom it lets in, for
 what. Does not verify a signature: Cloud Run has, and hands the token on with its signature removed, so there is nothing
@@ -12,6 +12,9 @@ import binascii
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from starlette.datastructures import Headers
+
+from layers.shell.answers import Problem
 
 AUTHORIZATION = "authorization"
 
@@ -56,6 +59,16 @@ def caller(authorization: Sequence[str], serverless: Sequence[str]) -> str:
     if not claims.email or not claims.email_verified:
         raise NotIdentified("the identity token names no verified e-mail")
     return claims.email.casefold()
+
+
+def caller_of(headers: Headers) -> str:
+    """Raises:
+    Problem: 401.
+    """
+    try:
+        return caller(headers.getlist(AUTHORIZATION), headers.getlist(SERVERLESS))
+    except NotIdentified as error:
+        raise Problem(401, "not-identified", "The caller is not known", f"{error}. Nothing was done.") from None
 
 
 def is_listed(email: str, addresses: Iterable[str]) -> bool:
