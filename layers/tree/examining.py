@@ -9,7 +9,7 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -53,15 +53,9 @@ def campaigns_in(paths: Sequence[Path] | None) -> dict[str, str] | None:
     """
     if not paths:
         return None
-    found = {}
-    for path in paths:
-        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
-            text = file.read_text(encoding="utf-8")
-            if path.is_dir() and not re.search(r"^campaign:", text, re.MULTILINE):
-                continue  # House rules lie beside campaigns.
-            campaign = read_campaign(text, HouseRules(country="ZZ"))  # The law is not asked here.
-            found[campaign.campaign] = str(campaign.kind)
-    return found
+    # The law is not asked here.
+    found = (read_campaign(text, HouseRules(country="ZZ")) for text in _texts(paths, field="campaign"))
+    return {campaign.campaign: str(campaign.kind) for campaign in found}
 
 
 def games_in(paths: Sequence[Path] | None) -> dict[str, datetime] | None:
@@ -72,14 +66,16 @@ def games_in(paths: Sequence[Path] | None) -> dict[str, datetime] | None:
     """
     if not paths:
         return None
-    found = {}
+    return {rules.game: rules.closes for rules in map(read_rules, _texts(paths, field="game"))}
+
+
+def _texts(paths: Sequence[Path], field: str) -> Iterator[str]:
+    """Of every file that is named, and of those of a folder that have this field: others may lie beside them."""
     for path in paths:
         for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
             text = file.read_text(encoding="utf-8")
-            if not path.is_dir() or re.search(r"^game:", text, re.MULTILINE):
-                rules = read_rules(text)
-                found[rules.game] = rules.closes
-    return found
+            if not path.is_dir() or re.search(rf"^{field}:", text, re.MULTILINE):
+                yield text
 
 
 def draw(tree: Tree, out: Path | None) -> int:
