@@ -16,13 +16,7 @@ from functions.rewards.rules import Paid, household_may_play, may_play
 from layers.game.model import GameRules
 from layers.stores.collections import HOUSEHOLDS, PLAYERS
 from layers.stores.firestore.port import Documents
-from layers.stores.households import household_id, joined, leave
-
-ATTEMPTS = 50
-
-
-class Contended(Exception):
-    """Others wrote the same document again and again; repeat."""
+from layers.stores.households import ATTEMPTS, Contended, household_id, joined, leave
 
 
 async def plays(documents: Documents, paid: Paid, rules: GameRules, entry: str) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from functions.rewards.games import prizes_id
-from functions.rewards.players import ATTEMPTS, Contended, plays
+from functions.rewards.players import plays
 from functions.rewards.room import Room
 from functions.rewards.rules import (
     CLAIM_DAYS,
@@ -28,6 +28,7 @@ from functions.rewards.stages import CLOSED, MISSED, OPEN
 from layers.game.chance import entry_of, round_of, value_of, wins
 from layers.game.model import GameRules, Outcome, Tier
 from layers.stores.collections import GAMES, PLAYERS, PRIZES, TICKETS
+from layers.stores.households import ATTEMPTS, Contended
 
 
 async def _games(room: Room, retailer_id: str) -> list[tuple[GameRules, dict[str, Any]]]:
