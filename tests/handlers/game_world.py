@@ -133,7 +133,7 @@ class World:
             REGISTRY, {"demo": self.ring, "other": self.ring}, {"demo": DOOR, "other": b""}, self.service("claims")
         )
         self.tickets = TicketsRoom(REGISTRY, self.rows, self.suppressions, self.service("tickets"))
-        self.count = 0
+        self.count = self.writes = 0
 
     @property
     def now(self) -> datetime:
@@ -141,6 +141,20 @@ class World:
 
     def at(self, moment: datetime) -> None:
         self.beacons.now = moment
+
+    def falls_at(self, killed: int) -> None:
+        """The write of this number fails, counted from here on: an odd one before it is done, an even one after."""
+        put = self.kept.put
+
+        async def falls(collection: Collection, id: str, data: Mapping[str, Any]) -> None:
+            self.writes += 1
+            if self.writes == killed and killed % 2:
+                raise ConnectionError
+            await put(collection, id, data)
+            if self.writes == killed:
+                raise ConnectionError
+
+        self.kept.put = falls  # type: ignore[method-assign]
 
     def service(self, name: str) -> PrivateService:
         email = settings.account(name, PROJECT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -116,18 +115,7 @@ async def test_killed_at_any_write_the_next_look_ends_the_same(kind: str, killed
     for world in (whole, broken):
         await played(world, kind)
         world.at(CLOSES)
-    put, writes = broken.kept.put, 0
-
-    async def falls(collection: Any, id: str, data: Mapping[str, Any]) -> None:
-        nonlocal writes
-        writes += 1
-        if writes == killed and killed % 2:
-            raise ConnectionError
-        await put(collection, id, data)
-        if writes == killed:
-            raise ConnectionError
-
-    broken.kept.put = falls  # type: ignore[method-assign]
+    broken.falls_at(killed)
     for world in (whole, broken):
         while world.now < CLOSES + timedelta(minutes=15):
             try:

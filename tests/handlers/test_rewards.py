@@ -113,18 +113,7 @@ async def test_killed_at_any_write_the_next_delivery_ends_the_same(killed: int) 
         for number in range(4):
             await world.agrees(f"c{number}")
         world.at(OPENS + timedelta(hours=2, minutes=1))
-    put, writes = broken.kept.put, 0
-
-    async def falls(collection: Any, id: str, data: Mapping[str, Any]) -> None:
-        nonlocal writes
-        writes += 1
-        if writes == killed and killed % 2:
-            raise ConnectionError
-        await put(collection, id, data)
-        if writes == killed:
-            raise ConnectionError
-
-    broken.kept.put = falls  # type: ignore[method-assign]
+    broken.falls_at(killed)
     for number in range(4):
         for world in (whole, broken):
             paid = world.paid(f"o{number}")
