@@ -1,23 +1,22 @@
 """The compliance officer's side of the endpoint: asks, waits, and says what happened while it happens.
 
-Owns the calls. Does not own the identity token (`layers.calling.identity`), the words on the command line
-(`__main__.py`), nor any rule of the endpoint: what it refuses is said in its own words.
+Owns what is asked. Does not own the connection (`layers.calling.asking`), the identity token
+(`layers.calling.identity`), the words on the command line (`arguments.py`), nor any rule of the endpoint: what it
+refuses is said in its own words.
 """
 
 from __future__ import annotations
 
-import http.client
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from functions.consent_erasure.lists import numbered
 from functions.consent_erasure.rules import COMPLETE, INCOMPLETE, erasure_id
+from layers.calling.asking import Answered, NoAddress, NoAnswer, Opened, exchanged, opened, read_json, renewing
 from layers.calling.identity import CannotAsk, Identity
 
 Say = Callable[[str], None]
@@ -150,28 +149,17 @@ class Office:
         status, content = self._call(method, path, body)
         return status, read_json(content)
 
-    def _call(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
-        status, content = self._sent(method, path, body)
-        if status == 401 and self.identity.renewed():
-            return self._sent(method, path, body)
-        return status, content
+    def _call(self, method: str, path: str, body: object = None) -> Answered:
+        return renewing(self.identity, lambda: self._sent(method, path, body))
 
-    def _sent(self, method: str, path: str, body: object) -> tuple[int, bytes]:
+    def _sent(self, method: str, path: str, body: object) -> Answered:
         connection, base = connected(self.url)
-        headers = {"Authorization": f"Bearer {self.identity.token()}", "Content-Type": "application/json"}
         try:
-            data = None if body is None else json.dumps(body).encode()
-            connection.request(method, base + path, data, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        except (OSError, http.client.HTTPException) as error:
+            return exchanged(connection, method, base + path, self.identity.token(), body)
+        except NoAnswer as error:
             if method == "POST":
                 return 503, b"{}"  # whatever was done of it is recorded, so it is asked again
-            raise CannotAsk(
-                f"{connection.host} does not answer ({type(error).__name__}); look at the address"
-            ) from None
-        finally:
-            connection.close()
+            raise CannotAsk(f"{connection.host} does not answer ({error.reason}); look at the address") from None
 
 
 def store_line(store: dict[str, Any]) -> str:
@@ -190,25 +178,16 @@ def store_line(store: dict[str, Any]) -> str:
     return f"{name}: {numbers or 'written, '}verified"
 
 
-def connected(url: str) -> tuple[http.client.HTTPConnection, str]:
+def connected(url: str) -> Opened:
     """A connection to the service, and what its paths begin with.
 
     Raises:
         CannotAsk: no address.
     """
-    to = urlsplit(url)
-    if to.scheme not in ("http", "https") or not to.hostname:
-        raise CannotAsk(f"--url is an address such as https://consent-erasure-….run.app, not {url!r}")
-    secure = http.client.HTTPSConnection if to.scheme == "https" else http.client.HTTPConnection
-    return secure(to.hostname, to.port, timeout=WITHIN_S), to.path.rstrip("/")
-
-
-def read_json(content: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(content or b"{}")
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
+        return opened(url, WITHIN_S)
+    except NoAddress:
+        raise CannotAsk(f"--url is an address such as https://consent-erasure-….run.app, not {url!r}") from None
 
 
 def refusal(status: int, told: dict[str, Any]) -> str:

@@ -5,14 +5,13 @@ A package is written beside its place and put there once it is whole, so that no
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 
-from functions.consent_erasure.officer import connected, read_json, refusal
+from functions.consent_erasure.officer import connected, refusal
+from layers.calling.asking import NoAnswer, answering, read_json
 from layers.calling.identity import CannotAsk
 
 _CHUNK = 64 * 1024
@@ -66,17 +65,13 @@ class ShopperDesk:
     ) -> Iterator[bytes]:
         body = {"retailer": retailer, "reference": reference, "customer": customer, **(more or {})}
         connection, base = connected(self.url)
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         try:
-            connection.request("POST", base + path, json.dumps(body).encode(), headers)
-            answer: HTTPResponse = connection.getresponse()
-            if answer.status not in (200, 202):
-                raise CannotAsk(refusal(answer.status, read_json(answer.read())))
-            while piece := answer.read(_CHUNK):
-                yield piece
-        except (OSError, HTTPException) as error:
+            with answering(connection, "POST", base + path, self.token, body) as answer:
+                if answer.status not in (200, 202):
+                    raise CannotAsk(refusal(answer.status, read_json(answer.read())))
+                while piece := answer.read(_CHUNK):
+                    yield piece
+        except NoAnswer as error:
             raise CannotAsk(
-                f"the service broke off ({type(error).__name__}); send the same command again, doing so is harmless"
+                f"the service broke off ({error.reason}); send the same command again, doing so is harmless"
             ) from None
-        finally:
-            connection.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from functions.rewards.stages import CLOSED, MISSED
+from layers.calling.asking import Answered, NoAddress, NoAnswer, exchanged, opened, read_json, renewing
 from layers.calling.identity import CannotAsk, Identity
 
 WITHIN_S = 60.0
@@ -83,39 +82,19 @@ class Desk:
             raise CannotAsk(refusal(status, read_json(content)))
         return content
 
-    def _call(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
-        status, content = self._sent(method, path, body)
-        if status == 401 and self.identity.renewed():
-            return self._sent(method, path, body)
-        return status, content
+    def _call(self, method: str, path: str, body: object = None) -> Answered:
+        return renewing(self.identity, lambda: self._sent(method, path, body))
 
-    def _sent(self, method: str, path: str, body: object) -> tuple[int, bytes]:
-        to = urlsplit(self.url)
-        if to.scheme not in ("http", "https") or not to.hostname:
-            raise CannotAsk(f"{self.url} is no address; it begins with https://")
-        kind = http.client.HTTPSConnection if to.scheme == "https" else http.client.HTTPConnection
-        connection = kind(to.hostname, to.port, timeout=WITHIN_S)
-        headers = {"Authorization": f"Bearer {self.identity.token()}", "Content-Type": "application/json"}
+    def _sent(self, method: str, path: str, body: object) -> Answered:
         try:
-            data = None if body is None else json.dumps(body).encode()
-            connection.request(method, to.path.rstrip("/") + path, data, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        except (OSError, http.client.HTTPException) as error:
+            connection, base = opened(self.url, WITHIN_S)
+            return exchanged(connection, method, base + path, self.identity.token(), body)
+        except NoAddress:
+            raise CannotAsk(f"{self.url} is no address; it begins with https://") from None
+        except NoAnswer as error:
             raise CannotAsk(
-                f"{to.netloc} does not answer ({type(error).__name__}); look at the address, and send it again"
+                f"{urlsplit(self.url).netloc} does not answer ({error.reason}); look at the address, and send it again"
             ) from None
-        finally:
-            connection.close()
-
-
-def read_json(content: bytes) -> dict[str, Any]:
-    """Empty where it is no JSON object."""
-    try:
-        found = json.loads(content)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def refusal(status: int, told: dict[str, Any]) -> str:

@@ -55,6 +55,9 @@ SPEAKS = {
 }
 """Packages by which a function could speak to whom it likes."""
 
+ASKING = "layers.calling.asking"
+"""The same, of our own."""
+
 SILENT = {"urllib.parse", "http"}
 """Of these, what only reads addresses and knows statuses: `http` by itself, not `http.client`."""
 
@@ -65,10 +68,10 @@ SPEAKERS = {
     "layers/signing/kms.py": {"requests"},  # asks Cloud KMS to sign or to seal
     "layers/calling/__init__.py": {"requests"},  # calls a function of this stack
     "layers/game/beacon.py": {"requests"},  # asks for a round of public randomness by its number
-    # The officer's own computer asks consent_erasure.
-    "functions/consent_erasure/officer.py": {"http", "urllib"},
-    "functions/consent_erasure/shopper_desk.py": {"http", "urllib"},
-    "functions/rewards/desk.py": {"http", "urllib"},  # the same of whoever runs games: asks rewards
+    "layers/calling/asking.py": {"http"},  # from the computer of whoever uses a command:
+    "functions/consent_erasure/officer.py": {ASKING},  # the officer's asks consent_erasure
+    "functions/consent_erasure/shopper_desk.py": {ASKING},
+    "functions/rewards/desk.py": {ASKING},  # the same of whoever runs games: asks rewards
 }
 """Who does, and with what. Whoever is added here sends nothing of a shopper away, or has a need that says for what."""
 
@@ -145,8 +148,9 @@ def test_code_that_sees_shoppers_speaks_to_nobody_else() -> None:
                 spoken |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 spoken.add(node.module)
+                spoken |= {ASKING} & {f"{node.module}.{alias.name}" for alias in node.names}
             elif isinstance(node, ast.Attribute) and "feeds" in path.parts:
                 assert node.attr not in S3_WRITES, f"{path.name}: feeds only reads the retailer's bucket"
-        if used := {name.partition(".")[0] for name in spoken - SILENT} & SPEAKS:
+        if used := {name.partition(".")[0] for name in spoken - SILENT} & SPEAKS | spoken & {ASKING}:
             found[str(path.relative_to(ROOT))] = used
     assert {name: used for name, used in found.items() if not used <= SPEAKERS.get(name, set())} == {}
