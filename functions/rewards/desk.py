@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from functions.rewards.stages import CLOSED, MISSED
 from layers.calling.asking import Answered, NoAddress, NoAnswer, exchanged, opened, read_json, renewing
@@ -35,14 +35,14 @@ class Desk:
         return self._json("POST", "/v1/games", {"retailer": self.retailer, "rules": rules})
 
     def games(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._json("GET", f"/v1/games/{self.retailer}")["games"]
+        found: list[dict[str, Any]] = self._json("GET", self._of())["games"]
         return found
 
     def standing(self, game: str) -> dict[str, Any]:
-        return self._json("GET", f"/v1/games/{self.retailer}/{game}/standing")
+        return self._json("GET", self._of(game, "standing"))
 
     def transcript(self, game: str) -> bytes:
-        return self._wanted("GET", f"/v1/games/{self.retailer}/{game}/transcript")
+        return self._wanted("GET", self._of(game, "transcript"))
 
     def refunds(self, reference: str) -> bytes:
         return self._wanted("POST", "/v1/refunds", {"retailer": self.retailer, "reference": reference})
@@ -54,7 +54,7 @@ class Desk:
             CannotAsk: refused, or with `wait` a game that can never be closed.
         """
         while True:
-            status, content = self._call("POST", f"/v1/games/{self.retailer}/{game}/close", {})
+            status, content = self._call("POST", self._of(game, "close"), {})
             told = read_json(content)
             if status not in (200, 409, 503):
                 raise CannotAsk(refusal(status, told))
@@ -72,6 +72,9 @@ class Desk:
                 seconds = max(0.2, (datetime.fromisoformat(until) - self.clock()).total_seconds() + 0.2)
             self.say(f"{said}; waiting{f' until {until}' if until else ''}")
             self.pause(min(seconds, LONGEST_PAUSE_S))
+
+    def _of(self, *parts: str) -> str:
+        return "/".join(["/v1/games", *(quote(part, safe="") for part in (self.retailer, *parts))])
 
     def _json(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         return read_json(self._wanted(method, path, body))

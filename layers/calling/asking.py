@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, InvalidURL
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,11 +43,15 @@ def opened(url: str, within_s: float) -> Opened:
     Raises:
         NoAddress
     """
-    to = urlsplit(url)
-    if to.scheme not in ("http", "https") or not to.hostname:
-        raise NoAddress
-    kind = HTTPSConnection if to.scheme == "https" else HTTPConnection
-    return kind(to.hostname, to.port, timeout=within_s), to.path.rstrip("/")
+    try:
+        to = urlsplit(url)
+        if to.scheme not in ("http", "https") or not to.hostname or not to.path.isascii():
+            raise NoAddress
+        to.hostname.encode("idna")  # a name that cannot be looked up is found out here, not on the way
+        kind = HTTPSConnection if to.scheme == "https" else HTTPConnection
+        return kind(to.hostname, to.port, timeout=within_s), to.path.rstrip("/")
+    except (ValueError, InvalidURL):
+        raise NoAddress from None
 
 
 @contextmanager

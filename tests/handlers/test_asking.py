@@ -102,7 +102,21 @@ def test_an_address_is_a_connection_and_what_paths_begin_with(
 
 
 @pytest.mark.parametrize(
-    "url", ["", "rewards.example", "rewards.example:443", "ftp://rewards.example", "https://", "/v1"]
+    "url",
+    [
+        "",
+        "rewards.example",
+        "rewards.example:443",
+        "ftp://rewards.example",
+        "https://",
+        "/v1",
+        "https://rewards.example:https",
+        "https://rewards.example:99999",
+        "https://[::1",
+        "https://rewards example",
+        f"https://{'r' * 64}.example",
+        "https://rewards.example/é",
+    ],
 )
 def test_what_is_no_address_is_said(url: str) -> None:
     with pytest.raises(NoAddress):
@@ -121,6 +135,15 @@ def test_a_request_arrives_as_it_was_asked_and_the_answer_as_it_was_given(
     assert told["heads"]["content-type"] == "application/json"
     assert (json.loads(told["body"]) if told["body"] else None) == body
     assert connection.sock is None, "closed"
+
+
+@given(st.text() | st.text().map(lambda rest: f"https://{rest}"))
+def test_whatever_is_given_is_an_address_or_none(url: str) -> None:
+    try:
+        connection, base = opened(url, SILENT_S)
+    except NoAddress:
+        return
+    assert connection.host.encode("idna") and not base.endswith("/") and base.isascii()
 
 
 def nobody() -> str:

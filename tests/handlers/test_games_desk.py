@@ -122,8 +122,10 @@ def test_a_laptops_identity_is_of_no_use_elsewhere() -> None:
         OnLaptop("https://rewards.example", OFFICER).token()
 
 
-@pytest.mark.parametrize("url", ["rewards.example", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("url", ["rewards.example", "http://rewards:example", "http://127.0.0.1:1"])
 def test_an_address_where_nobody_answers_is_said(url: str) -> None:
     given: Any = Desk(url, "demo", OnLaptop("http://127.0.0.1:1", OFFICER), print)
     with pytest.raises(CannotAsk, match=r"no address|does not answer"):
         given.games()
+    with pytest.raises(CannotAsk, match=r"no address|does not answer"):
+        given.standing("œufs/2")
