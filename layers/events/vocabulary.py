@@ -21,8 +21,8 @@ GA4: dict[str, str | None] = {
     "ConsentChanged": None,
 }
 
-GA4_STATUS: dict[str, str] = {"refunded": "refund"}
-"""Of an `OrderStatusUpdated`, by its status. GA4 and Segment list what went back; `kept` is what did not."""
+GA4_STATUS: dict[str, str | None] = {"cancelled": None, "refunded": "refund"}
+"""Of an `OrderStatusUpdated` that ends its order. GA4 and Segment list what went back; `kept` is what did not."""
 
 SEGMENT: dict[str, str | None] = {
     "PageViewed": "Page Viewed",
@@ -39,5 +39,5 @@ SEGMENT: dict[str, str | None] = {
     "ConsentChanged": None,
 }
 
-SEGMENT_STATUS: dict[str, str] = {"cancelled": "Order Cancelled", "refunded": "Order Refunded"}
+SEGMENT_STATUS: dict[str, str | None] = {"cancelled": "Order Cancelled", "refunded": "Order Refunded"}
 """Of an `OrderStatusUpdated` that ends its order; any other is an `Order Updated`."""

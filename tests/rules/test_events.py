@@ -7,7 +7,7 @@ import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layers.events.envelope import MAX_EVENTS, InvalidBody, read_envelopes, read_event
-from layers.events.model import EVENT_TYPES, type_name
+from layers.events.model import EVENT_TYPES, OrderStatusUpdated, Status, type_name
 from layers.events.record import (
     decode_lines,
     decode_record,
@@ -25,7 +25,7 @@ from layers.events.record import (
     row_prefix,
 )
 from layers.events.scrub import scrub_text, scrub_url
-from layers.events.vocabulary import GA4, SEGMENT
+from layers.events.vocabulary import GA4, GA4_STATUS, SEGMENT, SEGMENT_STATUS
 from layers.retailers import Contract
 from layers.tree.journey import in_order
 
@@ -56,6 +56,14 @@ def test_every_valid_example_is_taken_and_read_back_as_it_came(event: dict[str, 
 def test_there_is_an_example_and_both_vocabularies_for_every_type() -> None:
     names = {type_name(kind) for kind in EVENT_TYPES}
     assert names == {event["type"] for event in EXAMPLES["valid"]} == set(GA4) == set(SEGMENT)
+
+
+def test_what_ends_an_order_is_named_in_both_vocabularies_and_no_name_stands_for_two_things() -> None:
+    statuses = [OrderStatusUpdated(id="event-0001", at=NOW, order="1", status=each) for each in get_args(Status)]
+    assert {each.status for each in statuses if each.is_end} == set(GA4_STATUS) == set(SEGMENT_STATUS)
+    for names in ([*GA4.values(), *GA4_STATUS.values()], [*SEGMENT.values(), *SEGMENT_STATUS.values()]):
+        told = [name for name in names if name is not None]
+        assert len(set(told)) == len(told)
 
 
 @pytest.mark.parametrize("case", EXAMPLES["refused"], ids=lambda c: str(c["why"]))
