@@ -6,7 +6,7 @@ computed (functions/modelling/project/models/features), nor thresholds and gener
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from layers.learning.columns import Numbers
 from layers.learning.reading import SCORED, numbers, scoring_columns
 from layers.offers.model import ShopperView, Wanted
 from layers.offers.tables import view_of
+from layers.privacy.pseudonym import LENGTH
 from layers.tree.parameters import (
     MAX_CATEGORIES,
     MAX_DISCOVERIES,
@@ -94,26 +95,41 @@ def columns(question: Question) -> list[str]:
 
 
 def restriction(low: str, high: str) -> str:
-    """The rows to score of the shoppers from `low` to `high`, both pseudonyms of shoppers there are and both included.
+    """The rows to score of the shoppers from `low` up to but not including `high`: digits that pseudonyms begin with,
+    never a whole one (`Shard.around`). Who reads a log of what was asked for is told of no shopper.
 
     Not of one day: rows of another must be seen, or a table that was made anew would look like shoppers without any.
 
     Raises:
-        ValueError: no pseudonym; it would stand in a condition.
+        ValueError: no such digits; they would stand in a condition.
     """
-    if not (low.isalnum() and high.isalnum()):
-        raise ValueError("a pseudonym holds letters and digits only")
-    return f"{SCORED} AND shopper >= '{low}' AND shopper <= '{high}'"
+    if not (low.isalnum() and high.isalnum() and max(len(low), len(high)) < LENGTH):
+        raise ValueError("a range begins and ends with some letters and digits, and with no whole pseudonym")
+    return f"{SCORED} AND shopper >= '{low}' AND shopper < '{high}'"
+
+
+def among(batches: Iterable[Any], question: Question, shoppers: Sequence[str], day: date) -> list[Any]:
+    """Of record batches of a question's table the rows of these shoppers; no batch without any.
+
+    Raises:
+        Outdated: a row of another day, whoever's.
+    """
+    found, them = [], pa.array(shoppers, pa.string())
+    for batch in batches:
+        if set(pc.unique(pc.cast(batch["as_of"], pa.date32())).to_pylist()) - {day}:
+            raise Outdated(f"{question.table} holds another day than {day}")
+        theirs = batch.filter(pc.is_in(batch["shopper"], them))
+        if theirs.num_rows:
+            found.append(theirs)
+    return found
 
 
 def predicted(
-    models: TrainedModels, tables: Mapping[str, Sequence[Any]], day: date, promoted: Collection[str] = ()
+    models: TrainedModels, tables: Mapping[str, Sequence[Any]], promoted: Collection[str] = ()
 ) -> Predictions:
     """Args:
-    tables: record batches, by the name of the question whose table they are of. promoted: products of campaigns.
-
-    Raises:
-        Outdated: a row of another day.
+    tables: record batches of the run's day, by the name of the question whose table they are of. promoted: products of
+        campaigns.
     """
     asked = {
         PRODUCTS.name: (PRODUCTS, models.products, MAX_PRODUCTS, ("product", *_PLACE, *_PRICES)),
@@ -127,14 +143,12 @@ def predicted(
         if not batches:
             continue
         table = pa.Table.from_batches(batches)
-        if set(pc.unique(pc.cast(table.column("as_of"), pa.date32())).to_pylist()) - {day}:
-            raise Outdated(f"{question.table} holds another day than {day}")
         probability = predict(numbers(table, question.names))
         found[name] = best(table, probability, question.keys[1:], most, told)
         if question is PRODUCTS and promoted:
             kept = pc.is_in(table.column("product"), pa.array(sorted(promoted), pa.string()))
-            among = probability[kept.to_numpy(zero_copy_only=False)]
-            found["promoted"] = best(table.filter(kept), among, question.keys[1:], MOST_WANTED, told)
+            likely = probability[kept.to_numpy(zero_copy_only=False)]
+            found["promoted"] = best(table.filter(kept), likely, question.keys[1:], MOST_WANTED, told)
     return Predictions(**found)
 
 

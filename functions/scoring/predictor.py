@@ -6,6 +6,7 @@ are scored by how often they buy (`parameters.sql`), and the run says why.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -19,6 +20,7 @@ from functions.scoring.predicting import (
     Outdated,
     Predictions,
     Statistics,
+    among,
     columns,
     predicted,
     restriction,
@@ -127,29 +129,38 @@ def pages(
         "consents_since": run - LATE_CONSENTS,
     }
     day = local_day(retailer, run)
+    known = Counter[str]()
     for page in room.warehouse.pages(sql, bound, size):
-        for _, group in groupby(page, key=lambda row: row["shopper"][:_VERSION]):
+        for key_version, group in groupby(page, key=lambda row: row["shopper"][:_VERSION]):
             rows: list[Row] = list(group)
             if any(Statistics.of(row).as_of != day for row in rows):
                 raise Outdated(f"shopper_statistics is not of {day}")
             shoppers = sorted(row["shopper"] for row in rows)
-            yield rows, _predicted(room, retailer, models, (shoppers[0], shoppers[-1]), day, promoted), models
+            known[key_version] += len(shoppers)
+            within = shard.around(shoppers[0], shoppers[-1], known[key_version])
+            yield rows, _predicted(room, retailer, models, within, shoppers, day, promoted), models
 
 
 def _predicted(
     room: Sources,
     retailer: Retailer,
     models: TrainedModels,
-    between: tuple[str, str],
+    within: tuple[str, str],
+    shoppers: Sequence[str],
     day: date,
     promoted: Collection[str],
 ) -> Predictions:
-    of = restriction(*between)
+    of = restriction(*within)
     try:
         tables = {
-            question.name: list(room.table_rows.batches(retailer.dataset, question.table, columns(question), of))
+            question.name: among(
+                room.table_rows.batches(retailer.dataset, question.table, columns(question), of),
+                question,
+                shoppers,
+                day,
+            )
             for question in QUESTIONS
         }
     except LookupError as error:
         raise Outdated(str(error)) from None
-    return predicted(models, tables, day, promoted)
+    return predicted(models, tables, promoted)

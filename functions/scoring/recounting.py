@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 from functions.scoring.explaining import Recounted
 from functions.scoring.offering import Foreseen, with_offers
 from functions.scoring.pages import pages
-from functions.scoring.predicting import Outdated, columns
+from functions.scoring.predicting import Outdated, columns, restriction
 from functions.scoring.predictor import local_day
 from functions.scoring.room import Sources
 from layers.learning import PRODUCTS, Reason, UnreadableModels
-from layers.learning.reading import SCORED, numbers
+from layers.learning.reading import numbers
 from layers.offers.considering import considered
 from layers.offers.model import Setting
 from layers.offers.written import UnreadableSetting, read_setting
@@ -103,12 +103,13 @@ def _reasons(
         return {}
     if models is None or not products:
         return {}
-    ((low, high),) = among.ranges([shopper[:2]])
-    restriction = f"{SCORED} AND shopper >= '{low}' AND shopper <= '{high}'"
+    (of,) = among.ranges([shopper[:2]])
     try:
         batches = [
             batch.filter(pc.and_(pc.equal(batch["shopper"], shopper), pc.is_in(batch["product"], pa.array(products))))
-            for batch in sources.table_rows.batches(retailer.dataset, PRODUCTS.table, columns(PRODUCTS), restriction)
+            for batch in sources.table_rows.batches(
+                retailer.dataset, PRODUCTS.table, columns(PRODUCTS), restriction(*of)
+            )
         ]
     except LookupError:
         return {}

@@ -11,12 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from layers.privacy.pseudonym import LENGTH
+
 DIGITS = 3
 MOST = 16**DIGITS
 """Shards of one run: 12 200 shoppers each with 50 million."""
 
+CROWD = 16
+"""Shoppers, on average, who share the digits that a part of a shard begins or ends with: one of whom nobody shares them
+would be named by them. That one of sixteen expected is alone has odds of one in ten million."""
+
 _VERSION = 2
 """Digits before the code: its key's version (`layers.privacy.pseudonym`)."""
+
+_CODES = 16 ** (LENGTH - _VERSION)
 
 EVERY_VERSION = tuple(f"{version:02d}" for version in range(1, 100))
 
@@ -71,6 +79,21 @@ class Shard:
         """From, and up to but not including; one for each key version, in their order."""
         return [(version + self.low, version + self.high) for version in sorted(versions)]
 
+    def around(self, first: str, last: str, many: int) -> tuple[str, str]:
+        """From, and up to but not including: the part of it that holds `first` to `last`, in digits that one to two
+        times `CROWD` shoppers share; about as many others are in it. The whole of it, where it holds fewer.
+
+        Args:
+            first, last: pseudonyms that it holds, under one key version, in their order. many: shoppers that it holds
+                under that version, from its beginning to `last`: how close to each other they are.
+        """
+        begins, ends = (int(pseudonym[_VERSION:], 16) for pseudonym in (first, last))
+        width = _CODES // self.of
+        if many >= CROWD:
+            width = 1 << (CROWD * (ends % width) // many).bit_length()
+        version = first[:_VERSION]
+        return version + _shortest(begins // width * width), version + _shortest((ends // width + 1) * width)
+
     def condition(self, column: str, versions: Iterable[str]) -> str:
         """The same as a condition in SQL. Literals, digits and nothing else: the warehouse's own log of jobs then tells
         one shard's statement from another's.
@@ -87,6 +110,11 @@ class Shard:
 def _digits(place: int) -> str:
     # What stands after every digit: no pseudonym's code begins with it.
     return f"{place:0{DIGITS}x}" if place < MOST else "g"
+
+
+def _shortest(code: int) -> str:
+    # Noughts behind would change nothing: whatever begins with the digits is no less than they are.
+    return f"{code:x}".rjust(LENGTH - _VERSION, "0").rstrip("0") if code < _CODES else "g"
 
 
 def shard_of(pseudonym: str, of: int) -> Shard:

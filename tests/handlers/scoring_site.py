@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from functions.scoring.handler import SUBSCRIPTION, answer
 from functions.scoring.room import Room
+from layers.privacy.pseudonym import LENGTH
 from layers.retailers import Registry, Retailer
 from layers.scoring_runs.ledger import Ledger
 from layers.scoring_runs.messages import MODELS_BUILT, SHARDS, Built, built_message
@@ -123,9 +124,10 @@ class Tables:
         self.before(table)
         if table not in self.rows:
             raise LookupError(f"{table} does not exist in {dataset}")
-        ((low, high),) = re.findall(r"shopper >= '(\w+)' AND shopper <= '(\w+)'$", restriction)
+        ((low, high),) = re.findall(r"shopper >= '(\w+)' AND shopper < '(\w+)'$", restriction)
         assert restriction.startswith("purpose = 'score' AND")
-        kept = [row for row in self.rows[table] if low <= row["shopper"] <= high]
+        assert max(len(low), len(high)) < LENGTH, "no whole pseudonym"
+        kept = [row for row in self.rows[table] if low <= row["shopper"] < high]
         # In the reverse of their order, in batches of uneven size: nothing may lean on either.
         kept.reverse()
         schema = _schema(columns)

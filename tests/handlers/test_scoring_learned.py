@@ -12,16 +12,17 @@ import pytest
 
 from functions.scoring import planning
 from functions.scoring.function import FUNCTION
-from functions.scoring.predicting import TABLES, restriction
-from functions.scoring.predictor import FELL_BACK, LATE_CONSENTS
+from functions.scoring.predicting import TABLES, Outdated, restriction
+from functions.scoring.predictor import FELL_BACK, LATE_CONSENTS, pages
 from functions.scoring.rules import generosity, threshold
 from layers.facts import TRAINED_MODELS
 from layers.learning import CATEGORIES, CHURN, DISCOVERIES, PRODUCTS, QUESTIONS, TrainedModel, TrainedModels, columns_of
 from layers.learning.logistic import Logistic
 from layers.learning.trained import Member
+from layers.scoring_runs.shards import Shard
 from layers.stores.topics import DEAD_LETTER_DAYS
 from layers.tree.rounding import PREDICTED, digits
-from tests.handlers.scoring_site import RUN, Site, pseudonym, shopper
+from tests.handlers.scoring_site import RUN, SHOP, Site, pseudonym, shopper
 
 DAY = date(2026, 11, 22)
 """The local day of the run, in Paris."""
@@ -219,6 +220,21 @@ def test_who_withdrew_since_the_tables_were_made_is_not_scored_though_there_are_
     assert set(made.stored()) == {pseudonym(number) for number in range(MANY) if number != 4}
 
 
+def test_neighbours_that_are_read_beside_a_page_are_not_predicted_though_their_day_counts() -> None:
+    made = site()
+    made.warehouse.statistics = [statistics(n) for n in range(MANY) if n != 4]
+    sizes = []
+    for rows, found, _ in pages(made.room, SHOP, RUN, Shard(0, 1), ("01",), "t1", 2, {"p39"}):
+        people = {row["shopper"] for row in rows} - {pseudonym(0)}
+        assert set(found.churn) == people
+        assert all(set(each) - {pseudonym(0)} == people for each in (found.products, found.discoveries, found.promoted))
+        sizes.append(len(rows))
+    assert sizes == [2] * 4
+    made.tables.rows[CHURN.table] = [row(4, CHURN.names[0], 4.0, DAY - timedelta(days=1))]
+    with pytest.raises(Outdated, match=CHURN.table):
+        next(pages(made.room, SHOP, RUN, Shard(0, 1), ("01",), "t1", 2))
+
+
 def test_a_run_that_is_killed_ends_as_if_it_had_not_been() -> None:
     expected = asyncio.run(scored(site())).stored()
     whole = asyncio.run(scored(site())).calls
@@ -233,9 +249,12 @@ def test_no_consent_that_was_cooled_late_is_missed() -> None:
     assert timedelta(days=DEAD_LETTER_DAYS + 1) <= LATE_CONSENTS
 
 
-def test_a_condition_takes_pseudonyms_only() -> None:
+@pytest.mark.parametrize("low", ["01' OR '1'='1", pseudonym(1), ""])
+def test_a_condition_takes_digits_only_and_no_whole_pseudonym(low: str) -> None:
     with pytest.raises(ValueError, match="letters and digits"):
-        restriction("01' OR '1'='1", "01f")
+        restriction(low, "01f")
+    with pytest.raises(ValueError, match="letters and digits"):
+        restriction("01f", low)
 
 
 def test_equally_likely_products_stand_in_the_order_of_their_ids() -> None:
