@@ -152,13 +152,12 @@ def _part(rows: Rows, everything: NDArray[np.float32], groups: NDArray[np.int64]
 
 
 def _bags(part: _Part, seed: int) -> list[tuple[_Part, int]]:
-    """What several models of one kind learn from, each with its seed: two halves of the shoppers' days, two other
-    halves, and twice all of them. Their mean errs a little less than that of the first two halves (decision 26)."""
+    """What several models of one kind learn from, each with its seed: two halves of the shoppers' days, and two others.
+    Their mean errs less than one model of all, for twice the work (decision 26)."""
     found = []
     for each in (seed, seed + 1):
         first = np.random.default_rng(each).random(int(part.groups.max()) + 1)[part.groups] < 0.5
-        halves = (_Part(part.rows[half], part.happened[half], part.groups[half]) for half in (first, ~first))
-        found += [(bag, each) for bag in (*halves, part)]
+        found += [(_Part(part.rows[half], part.happened[half], part.groups[half]), each) for half in (first, ~first)]
     return found
 
 

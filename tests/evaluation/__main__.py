@@ -79,7 +79,8 @@ def evaluate(cut: date, folder: Path, seed: int) -> dict[str, Any]:
         tell("cooled: facts written by cooling's rules, through Storage Write")
         departments = {product.department or "" for product in products.values()}
         loaded = time.monotonic()
-        models.build(found["BIGQUERY_EMULATOR_HOST"], PROJECT, dataset, cut, departments, Path(made) / "dbt", tell)
+        host, folder_of_dbt = found["BIGQUERY_EMULATOR_HOST"], Path(made) / "dbt"
+        models.build(host, PROJECT, dataset, cut, len(households), departments, folder_of_dbt, tell)
         built = time.monotonic()
         predicted = predict(values, dataset, cut, seed, tell)
     past = Past.of(cut, orders, products)

@@ -11,23 +11,38 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from functions.modelling import rules
+from layers.retailers import Learning
 from tests.evaluation.history import FIRST_DAY, FMCG
 
 PROJECT = Path(__file__).parents[2] / "functions" / "modelling" / "project"
+LEARNING = Learning()
+"""What a retailer's entry says that says nothing of it: what is judged here is what is deployed."""
+
 LEAST_HISTORY = timedelta(days=63)
 """Before a training day: with less, a habit cannot be told from a trial."""
 
 
-def training_days(cut: date, many: int = 4, apart: int = 14) -> list[date]:
-    """The newest first; each has its whole future before the cut, and falls on the cut's weekday."""
-    days = [cut - timedelta(days=28 + apart * n) for n in range(many)]
-    return [day for day in days if day - FIRST_DAY >= LEAST_HISTORY]
+def training_days(cut: date) -> list[date]:
+    """Those of a night (`functions/modelling`), as far as there is history before; each has its whole future before the
+    cut, and falls on the cut's weekday."""
+    return [day for day in rules.training_days(cut, LEARNING) if day - FIRST_DAY >= LEAST_HISTORY]
 
 
 def build(
-    host: str, project: str, dataset: str, cut: date, departments: set[str], folder: Path, told: Callable[[str], None]
+    host: str,
+    project: str,
+    dataset: str,
+    cut: date,
+    households: int,
+    departments: set[str],
+    folder: Path,
+    told: Callable[[str], None],
 ) -> None:
     """Makes the tables of features.
+
+    Args:
+        households: who ever bought. departments: all there are.
 
     Raises:
         SystemExit: dbt failed; what it said is told.
@@ -55,7 +70,7 @@ def build(
         "built": f"{cut}T12:00:00+00:00",
         "half_life": 12,
         "excluded_departments": sorted(departments - set(FMCG)),
-        "training_share": 0.75,
+        "training_share": rules.training_share(households, LEARNING),
         "products_considered": 80,
         "categories_considered": 400,
     }
