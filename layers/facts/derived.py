@@ -190,6 +190,66 @@ CATEGORY_POPULARITY = renewed(
     *_popularity("category"),
 )
 
+SHOPPER_KIND_STATISTICS = renewed(
+    "shopper_kind_statistics",
+    "How a shopper buys each kind of product: the catalogue's type, else its category.",
+    *_MOMENT,
+    _SHOPPER,
+    Column("kind", _S, "product type, or category where the catalogue has no type", required=True),
+    Column("distinct_products", _I, "different products of it bought", required=True),
+    Column("trips_91", _I, "purchases of its products in the last 91 days", required=True),
+    Column("days_since_last", _I, "days from the last of its purchases to `as_of`", required=True),
+    Column("decayed", _F, "sum of 0.5^(trips back / 12) over the purchases of its products", required=True),
+    Column("tried", _F, "sum of 0.5^(days since the first purchase / 60) over its products", required=True),
+    Column("taste", _F, "decayed, over that of all trips; 1 at most", required=True),
+)
+PRODUCT_APPEAL = renewed(
+    "product_appeal",
+    "The products that appeal most to who never bought them, of the shoppers who agreed to be counted.",
+    *_MOMENT,
+    Column("product", _S, "product id", required=True),
+    *_PLACE,
+    Column("brand", _S, "brand or manufacturer"),
+    Column("kind", _S, "product type, or category where the catalogue has no type"),
+    *(Column(f"trips_{n}", _I, f"trips of the last {n} days with the product", True) for n in (7, 14, 28, 91)),
+    *(Column(f"share_{n}", _F, f"of all trips of the last {n} days, those with it; 0 to 1", True) for n in (14, 28)),
+    Column("repeat_rate", _F, "of who bought it in 91 days, the share who did so on two trips or more"),
+    Column("mean_price", _F, "mean unit price of those 91 days"),
+    *(
+        Column(f"first_purchases_{n}", _I, f"shoppers who bought it for the first time in {n} days", True)
+        for n in (7, 14, 28)
+    ),
+    Column("age", _F, "days since somebody first bought it", required=True),
+    Column("reach", _F, "share of the shoppers who ever bought it", required=True),
+    *(
+        Column(f"hazard_{n}", _F, f"of who had not bought it before, the share who did in {n} days; 0 to 1")
+        for n in (14, 28)
+    ),
+    Column("hazard_now", _F, "first purchases by 0.5^(days / 5), over who never bought it", required=True),
+    Column("decayed_3_days", _F, "sum of 0.5^(days / 3) over its trips of 56 days", required=True),
+    Column("decayed_7_days", _F, "sum of 0.5^(days / 7) over its trips of 56 days", required=True),
+    Column("discount_share_7", _F, "of what it was worth in 7 days, the share that came off; 0 to 1"),
+    Column("category_share", _F, "of all trips of 28 days, those with its category; 0 to 1", required=True),
+    Column("share_of_category", _F, "of its category's trips of 28 days, those with it"),
+    Column("share_of_kind", _F, "of its kind's purchases of 28 days, its own"),
+    Column("share_tried_of_category", _F, "of its category's first purchases of 28 days, its own"),
+    Column("share_tried_of_kind", _F, "of its kind's first purchases of 28 days, its own"),
+    Column("price_level", _F, "logarithm of its mean price over its category's"),
+    Column("kind_taste", _F, "mean taste of all shoppers for its kind", required=True),
+    Column("appeal", _F, "geometric mean of decayed_7_days and hazard_now", required=True),
+    Column("place_in_category", _I, "by appeal", required=True),
+    Column("place", _I, "by appeal", required=True),
+)
+PRODUCT_MARKS = renewed(
+    "product_marks",
+    "By what the buyers of a product differ from everybody, of the shoppers who agreed to be counted.",
+    *_MOMENT,
+    Column("product", _S, "product id", required=True),
+    Column("kind", _S, "of what its buyers buy more, or less, than others", required=True),
+    Column("usual", _F, "mean taste of all shoppers for that kind", required=True),
+    Column("difference", _F, "logarithm of its buyers' mean taste over the usual", required=True),
+)
+
 PRICE_RESPONSES = renewed(
     "price_responses",
     "How trips with a product went with its price, by category, of the shoppers who agreed to be counted.",
@@ -242,6 +302,9 @@ DERIVED: tuple[Table, ...] = (
     PROMOTION_HISTORY,
     PRODUCT_POPULARITY,
     CATEGORY_POPULARITY,
+    SHOPPER_KIND_STATISTICS,
+    PRODUCT_APPEAL,
+    PRODUCT_MARKS,
     PRICE_RESPONSES,
     TARGETS,
     *FEATURE_TABLES,

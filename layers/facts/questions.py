@@ -13,7 +13,7 @@ from enum import StrEnum
 from hashlib import sha256
 
 _COUNTED = re.compile(
-    r"(shopper_|category_|clientele_)?"
+    r"(shopper_|category_|kind_|clientele_)?"
     r"(trips(_\d+|_all|_since_last)?|in_last_\d+|days_since_\w+|first_\w+|distinct_\w+|items(_91)?)"
     r"|(category_)?place(_30_days)?|lines_least|shopper_last_lines"
     r"|shopping_trips(_\d+)?|shopping_gap_longest(_of_9)?|weeks_with_\w+|visits_28"
@@ -24,7 +24,6 @@ class Learner(StrEnum):
     TREES = "boosted trees"
     RANKING = "boosted trees that rank"
     LOGISTIC = "logistic regression"
-    POPULARITY = "logistic regression on popularity alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,8 @@ class Question:
     Attributes:
         asks: what a probability is the probability of. table: dbt's, with `as_of`, `purpose`, the keys, the features
             and `target` (0, 1, or absent where the future is not known yet). learners: whose log-odds are averaged.
-        popularity: the feature that `Learner.POPULARITY` has.
+        kept: of the rows to learn from in which it did not happen, the share that the table keeps, drawn by chance;
+            probabilities are made up for it.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Question:
     features: tuple[Feature, ...]
     learners: tuple[Learner, ...] = (Learner.TREES,)
     target: str = "target"
-    popularity: str = ""
+    kept: float = 1.0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -179,13 +179,39 @@ DISCOVERIES = Question(
         *_OF_CATEGORY,
         _f("price_over_category", "its price against what is usually paid in its category"),
         *_CLIENTELE,
+        _f("clientele_trips_7", "everybody's trips with it in the last 7 days"),
+        _f("clientele_decayed_3_days", "everybody's trips with it, each weighing half as much as three days later"),
+        _f("clientele_decayed_7_days", "everybody's trips with it, each weighing half as much as a week later"),
+        _f("clientele_discount_share_7", "how much came off its price for everybody in the last 7 days"),
         _f("clientele_share_of_category", "how much of everybody's trips with its category it is in"),
+        _f("clientele_share_of_kind", "how much of everybody's trips with its kind it is in"),
+        _f("clientele_share_tried_of_category", "how much of what everybody tries of its category it is"),
+        _f("clientele_share_tried_of_kind", "how much of what everybody tries of its kind it is"),
+        _f("clientele_first_purchases_7", "how many bought it for the first time in the last 7 days"),
         _f("clientele_first_purchases_14", "how many bought it for the first time in the last 14 days"),
         _f("clientele_first_purchases_28", "how many bought it for the first time in the last 28 days"),
         _f("clientele_reach", "how many shoppers ever bought it"),
         _f("clientele_hazard_14", "how many of those who had never bought it did in the last 14 days"),
         _f("clientele_hazard_28", "how many of those who had never bought it did in the last 28 days"),
+        _f("clientele_hazard_now", "how many of those who had never bought it do now"),
+        _f("clientele_appeal", "how popular it is now, and how new to many"),
         _f("clientele_age", "how long ago somebody first bought it"),
+        _f("price_level", "how dear it is in its category"),
+        _f("shopper_price_level", "how dear what the shopper buys is, against the rest of its categories"),
+        _f("price_level_difference", "whether it is dearer than what the shopper buys"),
+        _f("category_distinct_products", "different products of its category bought"),
+        _f("category_tried", "products of its category tried, the last ones weighing most"),
+        _f("expected_of_category", "how much the shopper tries of its category, times how many try it"),
+        _f("kind_distinct_products", "different products of its kind bought"),
+        _f("kind_trips_91", "purchases of its kind in the last 91 days"),
+        _f("kind_days_since_last", "days since something of its kind was bought"),
+        _f("kind_weight", "how much the shopper buys of its kind"),
+        _f("kind_tried", "products of its kind tried, the last ones weighing most"),
+        _f("expected_of_kind", "how much the shopper buys of its kind, times its share of the kind"),
+        _f("expected_anew_of_kind", "how much the shopper tries of its kind, times how many try it"),
+        _f("affinity", "how much the shopper buys what its buyers buy more than others"),
+        _f("pull", "how popular it is now, times how much the shopper buys of its kind"),
+        _f("place", "its place among what the shopper could try"),
         _f("brand_share", "how much of what the shopper buys is of its brand"),
         _f("department_weight", "how much the shopper buys of its department"),
         _f("shopper_repeat_share", "how much of what is bought was bought before"),
@@ -193,8 +219,8 @@ DISCOVERIES = Question(
         _f("expected_anew", "how much the shopper tries, times how many try it"),
         *_SHOPPER,
     ),
-    (Learner.TREES, Learner.POPULARITY),
-    popularity="clientele_trips_14",
+    (Learner.TREES, Learner.LOGISTIC),
+    kept=3 / 16,
 )
 
 CHURN = Question(
@@ -258,7 +284,7 @@ CATEGORIES = Question(
 QUESTIONS: tuple[Question, ...] = (PRODUCTS, DISCOVERIES, CHURN, CATEGORIES)
 
 
-EDITION = sha256(repr([(asked.name, asked.names, asked.learners) for asked in QUESTIONS]).encode()).hexdigest()[:8]
+EDITION = sha256(repr([(q.name, q.names, q.learners, q.kept) for q in QUESTIONS]).encode()).hexdigest()[:8]
 """Of what is learned from what. Names of models end with it (functions/training); those of another are replaced."""
 
 

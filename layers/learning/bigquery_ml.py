@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from math import log
 
 from layers.learning.features import QUESTIONS, Learner, Question
 from layers.learning.training import LOGISTIC_PENALTY, ROUNDS, TREES
@@ -31,13 +32,11 @@ _BY_BIGQUERY = {
     "reg_lambda": "L2_REG",
 }
 
-_NAMES = {Learner.TREES: "trees", Learner.LOGISTIC: "logistic", Learner.POPULARITY: "popularity"}
-
 SCORED = "f.purpose = 'score'"
 
 
 def model_name(question: Question, learner: Learner) -> str:
-    return f"{question.name}_{_NAMES[learner]}"
+    return f"{question.name}_{'trees' if learner is Learner.TREES else 'logistic'}"
 
 
 def create_model(question: Question, learner: Learner, dataset: str) -> str:
@@ -102,12 +101,19 @@ def predict(question: Question, learner: Learner, dataset: str, rows: str = SCOR
     )
 
 
-def averaged(question: Question, dataset: str, rows: str = SCORED) -> str:
-    """The probability of every row: of several learners the mean of their log-odds."""
+def averaged(question: Question, dataset: str, rows: str = SCORED, kept: float | None = None) -> str:
+    """The probability of every row: of several learners the mean of their log-odds.
+
+    Args:
+        kept: of the rows in which it did not happen, the share that was learnt from: by its logarithm all log-odds are
+            too large. The question's without it; 1 for rows that were drawn as those were.
+    """
+    share = question.kept if kept is None else kept
+    less = "" if share == 1 else f" - {-log(share):.12f}"
     each = "\nUNION ALL\n".join(predict(question, learner, dataset, rows) for learner in by_bigquery(question))
     keys = ", ".join(f"r.{key}" for key in ("as_of", *question.keys, "happened"))
     return (
-        f"SELECT {keys},\n  1 / (1 + EXP(-AVG(LN(r.probability / (1 - r.probability))))) AS probability\n"
+        f"SELECT {keys},\n  1 / (1 + EXP(-(AVG(LN(r.probability / (1 - r.probability))){less}))) AS probability\n"
         f"FROM (\n{each}\n) AS r\nGROUP BY {keys}"
     )
 
@@ -121,7 +127,7 @@ def judge(question: Question, dataset: str) -> str:
         f"WHERE n.purpose = 'train' AND n.{question.target} IS NOT NULL)"
     )
     return (
-        f"WITH predicted AS (\n{averaged(question, dataset, newest)}\n),\n"
+        f"WITH predicted AS (\n{averaged(question, dataset, newest, 1.0)}\n),\n"
         "ranked AS (\n"
         "  SELECT e.happened, e.probability,\n"
         "    RANK() OVER (ORDER BY e.probability) + (COUNT(*) OVER (PARTITION BY e.probability) - 1) / 2 AS place,\n"
@@ -149,8 +155,7 @@ def _features(question: Question, learner: Learner) -> str:
     if learner is Learner.TREES:
         return ",\n  ".join(f"f.{name}" for name in question.names)
     # As `layers.learning.logistic` sees them; BigQuery ML standardises, and takes the mean for what is absent.
-    names = [question.popularity] if learner is Learner.POPULARITY else question.names
-    return ",\n  ".join(f"SIGN(f.{name}) * LN(1 + ABS(f.{name})) AS {name}" for name in names)
+    return ",\n  ".join(f"SIGN(f.{name}) * LN(1 + ABS(f.{name})) AS {name}" for name in question.names)
 
 
 def main(arguments: list[str] | None = None) -> int:

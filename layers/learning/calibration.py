@@ -7,6 +7,8 @@ ties, and ties lose the order that a list of products is.
 
 from __future__ import annotations
 
+from math import log
+
 import msgspec
 import numpy as np
 from scipy.optimize import minimize
@@ -29,6 +31,17 @@ class Calibration(msgspec.Struct, frozen=True):
     def probabilities(self, scores: Numbers) -> Numbers:
         found: Numbers = expit(self.slope * scores + self.intercept)
         return found
+
+    def of_all(self, kept: float) -> Calibration:
+        """Of all rows, where it was fitted on those in which it happened and a share of the others.
+
+        Drawing by the outcome moves the log-odds by a constant alone (Prentice & Pyke 1979, «Logistic disease incidence
+        models and case-control studies»).
+
+        Args:
+            kept: of the rows in which it did not happen, the share; above 0, at most 1.
+        """
+        return Calibration(self.slope, self.intercept + log(kept))
 
 
 def fitted(scores: Numbers, happened: Numbers) -> Calibration:

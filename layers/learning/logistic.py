@@ -81,13 +81,3 @@ def trained(rows: NDArray[np.float32], happened: Numbers, penalty: float) -> Log
     best = minimize(loss, np.zeros(features.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 300})
     *coefficients, intercept = map(float, best.x)
     return Logistic(tuple(map(float, means)), tuple(map(float, scales)), tuple(coefficients), intercept)
-
-
-def of_one(rows: NDArray[np.float32], column: int, happened: Numbers, penalty: float) -> Logistic:
-    """The regression on one feature alone, as one of all in which the others count nothing."""
-    one = trained(rows[:, [column]], happened, penalty)
-    many = rows.shape[1]
-    means, scales, coefficients = [0.0] * many, [1.0] * many, [0.0] * (2 * many)
-    means[column], scales[column] = one.means[0], one.scales[0]
-    coefficients[column], coefficients[many + column] = one.coefficients
-    return Logistic(tuple(means), tuple(scales), tuple(coefficients), one.intercept)

@@ -57,7 +57,8 @@ _FEW_ROUNDS = 280
 LOGISTIC_PENALTY = 1e-3
 _FEW = 60_000
 _FEW_OUTCOMES = 5_000
-"""Of a first purchase there are three in a thousand rows: deep trees learn them by heart."""
+"""Deep trees learn so few by heart. As they do what is so rare that a table keeps a part of the other rows alone: of a
+first purchase there are three in a thousand, and with ten thousand of them depth four is no better than three."""
 
 
 class NothingToLearn(ValueError):
@@ -111,8 +112,10 @@ def train(question: Question, rows: Rows, seed: int = 1, effort: float = 1.0) ->
     tried = _fit(question, earlier, seed, effort)
     scores = _scores(tried, later)
     calibrated = calibration.fitted(scores, later.happened)
+    # On the rows as they are kept; only what is predicted of all is made up for those that are not.
     figures = _figures(calibrated.probabilities(scores), later.happened)
     figures |= {"rows": float(len(earlier.happened)), "judged": float(len(later.happened))}
+    calibrated = calibrated.of_all(question.kept)
     final = _fit(question, _part(rows, everything, groups, chosen), seed, effort)
     return TrainedModel(question.name, question.names, final, calibrated, figures)
 
@@ -165,7 +168,7 @@ def _fit(question: Question, part: _Part, seed: int, effort: float) -> tuple[Mem
     """Members, each weighed so that none speaks louder than the others: their scores have the same spread."""
     models: list[trees.Trees | Logistic] = []
     rounds = max(5, int(ROUNDS * effort))
-    few = len(part.happened) < _FEW or part.happened.sum() < _FEW_OUTCOMES
+    few = question.kept < 1 or len(part.happened) < _FEW or part.happened.sum() < _FEW_OUTCOMES
     bags = [(part, seed)] if few or Learner.RANKING not in question.learners else _bags(part, seed)
     for learner in question.learners:
         if learner is Learner.TREES and few:
@@ -174,9 +177,6 @@ def _fit(question: Question, part: _Part, seed: int, effort: float) -> tuple[Mem
             models += [trees.trained(bag.rows, bag.happened, rounds, TREES, each) for bag, each in bags]
         elif learner is Learner.RANKING:
             models += [trees.trained(bag.rows, bag.happened, rounds, _RANKING, each, bag.groups) for bag, each in bags]
-        elif learner is Learner.POPULARITY:
-            column = question.names.index(question.popularity)
-            models.append(logistic.of_one(part.rows, column, part.happened, LOGISTIC_PENALTY))
         else:
             step = max(1, len(part.happened) // LOGISTIC_ROWS)
             models.append(logistic.trained(part.rows[::step], part.happened[::step], LOGISTIC_PENALTY))

@@ -64,12 +64,11 @@ def read(statements: list[str]) -> list[dict[str, Any]]:
 def test_every_statement_is_bigquerys_and_asks_for_declared_columns_alone() -> None:
     declared = {(table.name, column.name) for table in DERIVED for column in table.columns}
     statements = [(question, text) for question in QUESTIONS for text in script(question, "shop.retailer_demo")]
-    for (question, text), found in zip(statements, read([text for _, text in statements]), strict=True):
+    for (question, _), found in zip(statements, read([text for _, text in statements]), strict=True):
         assert not found["kept_as_text"], "sqlglot did not understand it, and kept it as it came"
         asked = {tuple(pair) for pair in found["asked"]}
         assert asked <= declared
-        names = (question.popularity,) if text.startswith("CREATE") and "_popularity`" in text else question.names
-        assert {(question.table, name) for name in (*names, "purpose")} <= asked
+        assert {(question.table, name) for name in (*question.names, "purpose")} <= asked
         if found["kind"] == "create":
             assert found["options"]["MODEL_TYPE"] in ("'BOOSTED_TREE_CLASSIFIER'", "'LOGISTIC_REG'")
         else:
@@ -107,12 +106,11 @@ def _fill(warehouse: BigQueryWarehouse, dataset: str, question: Question, many: 
 
 def _answered(text: str, feature: str) -> str:
     """With the probabilities of a model that everybody knows in the place of ML.PREDICT, which the emulator refuses: of
-    the trees the logistic of the first feature less two, of the regression the mean of its half, of popularity 0.5."""
+    the trees the logistic of the first feature less two, of the regression the mean of its half."""
     shift = iter((2.0, 0.5))
 
     def probability(found: re.Match[str]) -> str:
         x = f"1 / (1 + EXP({next(shift)} - i.{feature}))" if "_trees`" in found[0] else f"1 / (1 + EXP(-i.{feature}))"
-        x = "0.5" if "_popularity`" in found[0] else x
         of = f"[STRUCT(0 AS label, 1 - {x} AS prob), STRUCT(1 AS label, {x} AS prob)]"
         return f"FROM (SELECT i.*, {of} AS predicted_target_probs FROM (SELECT"
 
@@ -138,15 +136,12 @@ def test_the_emulator_runs_what_stands_around_the_models(
     for learner in by_bigquery(question):
         learnt = warehouse.query(create_model(question, learner, name).split(") AS\n", 1)[1])
         assert len(learnt) == 40 and sum(row["judged"] for row in learnt) == 20
-        names = [question.popularity] if learner is Learner.POPULARITY else question.names
-        assert list(learnt[0]) == [*names, question.target, "judged"]
+        assert list(learnt[0]) == [*question.names, question.target, "judged"]
         warehouse.execute(create_model(question, learner, name))
     probabilities = expit(feature - 2.0)
     if Learner.LOGISTIC in question.learners:
         seen = np.sign(feature) * np.log1p(np.abs(feature))
         probabilities = expit((logit(probabilities) + logit(expit(seen))) / 2)
-    if Learner.POPULARITY in question.learners:
-        probabilities = expit(logit(probabilities) / 2)
     [judged] = warehouse.query(_answered(judge(question, name), question.names[0]))
     assert judged["judged"] == 20
     assert judged["auc"] == pytest.approx(auc(probabilities, happened))

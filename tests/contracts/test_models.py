@@ -34,6 +34,7 @@ from layers.retailers import AbsentConsent, Contract, Retailer
 from layers.stores.bigquery.warehouse import BigQueryWarehouse
 from layers.stores.bigquery.writer import BigQueryFacts
 from layers.stores.firestore.port import Document
+from tests.contracts import plain_discoveries as discoveries
 from tests.contracts import plain_statistics as plain
 from tests.contracts.datasets import make_dataset
 
@@ -56,6 +57,10 @@ SHOP = Retailer(
 )
 CATALOGUE = {f"p{n}": (f"C{n % 5}", "GROCERY", f"b{n % 3}") for n in range(35)} | {"coupon": ("COUPONS", "COUPON", "")}
 """Of 40 products: five are sold and in no catalogue."""
+
+TYPES = {product: f"T{int(product[1:]) % 7}" for product in CATALOGUE if product != "coupon" and int(product[1:]) % 4}
+KINDS = {product: TYPES.get(product, category) for product, (category, _, _) in CATALOGUE.items()}
+"""One product of four has no type, and its category instead."""
 
 Orders = dict[str, list[OrderPaid]]
 
@@ -115,7 +120,13 @@ class Site:
         self.rest, self.dataset = rest, make_dataset(rest, PROJECT)
         self.warehouse = BigQueryWarehouse.of(self.values)
         catalogue = [
-            {"product": product, "category": category, "department": department, "brand": brand}
+            {
+                "product": product,
+                "category": category,
+                "department": department,
+                "brand": brand,
+                "type": TYPES.get(product),
+            }
             for product, (category, department, brand) in CATALOGUE.items()
         ]
         self.warehouse.replace(self.dataset, PRODUCTS, catalogue)
@@ -205,6 +216,26 @@ class TestStatistics:
         for table, thing, by_category in (("product", "product", False), ("category", "category", True)):
             found = site.rows(f"{table}_popularity", f"t.as_of = DATE '{as_of}'")
             agrees(found, (thing,), plain.popularity(shop, as_of, by_category))
+
+    def test_kinds_and_what_appeals(self, site: Site, as_of: date) -> None:
+        shop, day = reference(history(), NOW), f"t.as_of = DATE '{as_of}'"
+        bought = discoveries.kinds_bought(shop, as_of, KINDS)
+        agrees(site.rows("shopper_kind_statistics", day), ("shopper", "kind"), bought)
+        agrees(site.rows("product_appeal", day), ("product",), discoveries.appeal(shop, as_of, KINDS))
+        agrees(site.rows("product_marks", day), ("product", "kind"), discoveries.marks(shop, as_of, KINDS))
+        # How much a shopper buys what a product's buyers buy more than others.
+        told: dict[str, list[tuple[str, dict[str, float]]]] = {}
+        for (product, kind), mark in discoveries.marks(shop, as_of, KINDS).items():
+            told.setdefault(product, []).append((kind, mark))
+        rows = site.rows("discovery_features", day)
+        assert len(rows) > 3
+        for row in rows:
+            expected = sum(
+                (bought.get((row["shopper"], kind), {}).get("taste", 0.0) - mark["usual"]) * mark["difference"]
+                for kind, mark in told.get(row["product"], ())
+            )
+            assert row["affinity"] == pytest.approx(expected, abs=1e-9)
+            assert (row["shopper"], row["product"]) not in discoveries.firsts(shop, as_of)
 
     def test_promotions(self, site: Site, as_of: date) -> None:
         found = site.rows("promotion_history", f"t.as_of = DATE '{as_of}'")

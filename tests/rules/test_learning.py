@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -12,13 +13,23 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import logit
 
-from layers.learning import CHURN, PRODUCTS, QUESTIONS, Question, TrainedModels, UnreadableModels, columns_of, logistic
+from functions.modelling.building import PROJECT
+from layers.learning import (
+    CHURN,
+    DISCOVERIES,
+    PRODUCTS,
+    QUESTIONS,
+    Question,
+    TrainedModels,
+    UnreadableModels,
+    columns_of,
+)
 from layers.learning import calibration as calibrating
 from layers.learning.bigquery_ml import create_model, predict
 from layers.learning.calibration import Calibration
 from layers.learning.features import Learner
-from layers.learning.metrics import auc
 from layers.learning.reading import training_rows
 from layers.learning.training import NothingToLearn, Rows, train
 
@@ -150,6 +161,31 @@ def test_calibration_finds_what_it_was_made_with() -> None:
     assert abs(found.intercept + 1.0) < 0.1
 
 
+@pytest.mark.parametrize("kept", [1.0, 3 / 16])
+def test_what_was_left_out_is_made_up_for(kept: float) -> None:
+    scores = RNG.normal(size=200_000)
+    truth = Calibration(1.0, -3.0).probabilities(scores)
+    happened = (RNG.random(len(scores)) < truth).astype(float)
+    seen = (happened == 1) | (RNG.random(len(scores)) < kept)
+    found = calibrating.fitted(scores[seen], happened[seen]).of_all(kept)
+    assert abs(found.probabilities(scores).mean() - truth.mean()) < 0.003
+
+
+def test_probabilities_of_discoveries_are_of_all_rows() -> None:
+    rows = past(DISCOVERIES)
+    every = train(dataclasses.replace(DISCOVERIES, kept=1.0), rows, effort=0.1)
+    some = train(DISCOVERIES, rows, effort=0.1)
+    assert some.figures == every.figures
+    less = logit(some.probabilities(rows.columns)) - logit(every.probabilities(rows.columns))
+    assert np.allclose(less, np.log(DISCOVERIES.kept)) and DISCOVERIES.kept < 1
+
+
+def test_the_table_keeps_as_many_as_the_question_says() -> None:
+    statement = (PROJECT / "models" / "features" / "discovery_features.sql").read_text()
+    (digit,) = re.findall(r"MD5\(.*, 1, 1\) < '(\d)'", statement)
+    assert int(digit) / 16 == DISCOVERIES.kept
+
+
 def test_rows_have_one_order_whatever_order_they_came_in() -> None:
     table = pa.table(
         {
@@ -170,25 +206,10 @@ def test_bigquery_ml_learns_from_the_same_features(question: Question) -> None:
     for learner in set(question.learners) - {Learner.RANKING}:
         made = create_model(question, learner, "shop.retailer_demo")
         chosen = [line.split(" AS ")[-1] for line in made.split("SELECT\n")[1].split("\nFROM")[0].split(",\n")]
-        names = [question.popularity] if learner is Learner.POPULARITY else question.names
-        assert [name.strip().removeprefix("f.") for name in chosen] == [*names, question.target, "judged"]
+        assert [name.strip().removeprefix("f.") for name in chosen] == [*question.names, question.target, "judged"]
         asked = predict(question, learner, "shop.retailer_demo")
-        columns = {*names, *question.keys, question.target, "as_of", "purpose"}
+        columns = {*question.names, *question.keys, question.target, "as_of", "purpose"}
         assert set(re.findall(r"f\.(\w+)", asked)) == columns
-
-
-def test_a_regression_on_one_feature_is_blind_to_the_others() -> None:
-    chance = np.random.default_rng(7)
-    rows = chance.normal(size=(400, 3)).astype(np.float32)
-    rows[::9, 1] = np.nan
-    happened = (chance.random(400) < 1 / (1 + np.exp(-2 * np.nan_to_num(rows[:, 1])))).astype(float)
-    found = logistic.of_one(rows, 1, happened, 1e-3)
-    other = rows.copy()
-    other[:, [0, 2]] = np.nan
-    assert np.array_equal(found.log_odds(rows), found.log_odds(other))
-    assert np.allclose(found.log_odds(rows), logistic.trained(rows[:, [1]], happened, 1e-3).log_odds(rows[:, [1]]))
-    assert auc(found.log_odds(rows), happened) > 0.7
-    assert not found.contributions(rows)[:, [0, 2]].any()
 
 
 def test_bigquery_ml_ranks_nothing() -> None:
