@@ -242,7 +242,7 @@ PRODUCT_APPEAL = renewed(
 )
 PRODUCT_MARKS = renewed(
     "product_marks",
-    "By what the buyers of a product differ from everybody, of the shoppers who agreed to be counted.",
+    "By what a product's buyers, five at least, differ from everybody, of the shoppers who agreed to be counted.",
     *_MOMENT,
     Column("product", _S, "product id", required=True),
     Column("kind", _S, "of what its buyers buy more, or less, than others", required=True),

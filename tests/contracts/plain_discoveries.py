@@ -81,8 +81,12 @@ def appeal(shop: Shop, as_of: date, kinds: Kinds) -> dict[str, Row]:
     return made
 
 
-def marks(shop: Shop, as_of: date, kinds: Kinds) -> dict[tuple[str, str], Row]:
-    """`product_marks`, of a shop with fewer kinds than a product has marks."""
+def marks(shop: Shop, as_of: date, kinds: Kinds, least: int) -> dict[tuple[str, str], Row]:
+    """`product_marks`, of a shop with fewer kinds than a product has marks.
+
+    Args:
+        least: buyers of 28 days; a product with fewer has none.
+    """
     tastes: dict[str, dict[str, float]] = defaultdict(dict)
     for (shopper, kind), row in kinds_bought(shop, as_of, kinds).items():
         if shopper in shop.measured:
@@ -97,7 +101,7 @@ def marks(shop: Shop, as_of: date, kinds: Kinds) -> dict[tuple[str, str], Row]:
     for product in appeal(shop, as_of, kinds):
         buyers = [who for who in tastes if bought.get((who, product), {}).get("trips_28")]
         for kind, mean in usual.items():
-            if buyers and mean >= 0.002:
+            if len(buyers) >= least and mean >= 0.002:
                 theirs = sum(tastes[who].get(kind, 0.0) for who in buyers)
                 more = (theirs + 10 * mean) / (len(buyers) + 10) / mean
                 made[product, kind] = {"usual": mean, "difference": math.log(more)}

@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -62,6 +62,10 @@ TYPES = {product: f"T{int(product[1:]) % 7}" for product in CATALOGUE if product
 KINDS = {product: TYPES.get(product, category) for product, (category, _, _) in CATALOGUE.items()}
 """One product of four has no type, and its category instead."""
 
+LEAST_BUYERS = 2
+FEW = {"least_buyers": LEAST_BUYERS}
+"""Ten shoppers hardly ever meet at a product."""
+
 Orders = dict[str, list[OrderPaid]]
 
 
@@ -96,6 +100,11 @@ def history() -> Orders:
             at = at + timedelta(minutes=draw.randint(1, 300)) if number % 4 == 0 else at
             products = {*draw.sample(own, 2), f"p{draw.randrange(40)}"} | ({"coupon"} if number % 4 == 0 else set())
             orders[shopper(name)].append(order(draw, f"order-{name}-{number}", at, sorted(products)))
+    # Something that many try at about the same time, before each day.
+    for number, day in enumerate((AS_OF, *TRAINING)):
+        for name in range(7):
+            at = datetime.combine(day, time(12), ZONE) - timedelta(days=5 + name)
+            orders[shopper(name)].append(order(draw, f"tried-{name}-{number}", at, [f"p{20 + number}"]))
     return orders
 
 
@@ -147,7 +156,7 @@ class Site:
 
     def build(self, run: datetime, days: list[date], *select: str) -> tuple[Status, list[Step]]:
         builder = DbtBuilder(PROJECT, self.rest, select=select)
-        ran: Ran = asyncio.run(builder.build(self.dataset, variables(SHOP, run, days), lambda *_: None))
+        ran: Ran = asyncio.run(builder.build(self.dataset, variables(SHOP, run, days) | FEW, lambda *_: None))
         made = steps(ran.results) if ran.results else []
         return verdict(ran.succeeded, made), made
 
@@ -222,10 +231,14 @@ class TestStatistics:
         bought = discoveries.kinds_bought(shop, as_of, KINDS)
         agrees(site.rows("shopper_kind_statistics", day), ("shopper", "kind"), bought)
         agrees(site.rows("product_appeal", day), ("product",), discoveries.appeal(shop, as_of, KINDS))
-        agrees(site.rows("product_marks", day), ("product", "kind"), discoveries.marks(shop, as_of, KINDS))
+        agrees(
+            site.rows("product_marks", day), ("product", "kind"), discoveries.marks(shop, as_of, KINDS, LEAST_BUYERS)
+        )
+        marked = {product for product, _ in discoveries.marks(shop, as_of, KINDS, LEAST_BUYERS)}
+        assert marked and marked < set(discoveries.appeal(shop, as_of, KINDS)), "of one buyer nothing is told"
         # How much a shopper buys what a product's buyers buy more than others.
         told: dict[str, list[tuple[str, dict[str, float]]]] = {}
-        for (product, kind), mark in discoveries.marks(shop, as_of, KINDS).items():
+        for (product, kind), mark in discoveries.marks(shop, as_of, KINDS, LEAST_BUYERS).items():
             told.setdefault(product, []).append((kind, mark))
         rows = site.rows("discovery_features", day)
         assert len(rows) > 3
@@ -262,7 +275,7 @@ def test_what_is_learnt_from_is_what_would_have_been_asked_on_that_day(
     # Without the tests of the data: what was received lately is none of this shop's.
     ran = asyncio.run(
         DbtBuilder(PROJECT, bigquery_emulator[0], select=("+path:models/features,resource_type:model",)).build(
-            earlier.dataset, variables(SHOP, then, []), lambda *_: None
+            earlier.dataset, variables(SHOP, then, []) | FEW, lambda *_: None
         )
     )
     assert ran.results

@@ -1,6 +1,7 @@
 {{ config(cluster_by=["product", "kind"]) }}
 -- By what a product's buyers of 28 days differ from everybody: of each kind of product, the logarithm of how much more
--- of it they buy, as if ten usual shoppers had bought it besides. The fifty largest differences say nearly all.
+-- of it they buy, as if ten usual shoppers had bought it besides. The fifty largest differences say nearly all. Of a
+-- product with few buyers nothing is told: it would be what those few buy, in a table that is about no shopper.
 WITH
   everybody AS (
     SELECT b.as_of, COUNT(DISTINCT b.shopper) AS shoppers
@@ -30,7 +31,10 @@ WITH
     GROUP BY b.as_of, b.product, t.kind
   ),
   many_buyers AS (
-    SELECT b.as_of, b.purpose, b.product, MAX(b.many) AS many FROM buyers AS b GROUP BY b.as_of, b.purpose, b.product
+    SELECT b.as_of, b.purpose, b.product, MAX(b.many) AS many
+    FROM buyers AS b
+    WHERE b.many >= {{ var("least_buyers") }}
+    GROUP BY b.as_of, b.purpose, b.product
   ),
   differences AS (
     SELECT
