@@ -9,6 +9,7 @@ import json
 import os
 import random
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -115,7 +116,13 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path(".evaluate"), help="where the answers go (.evaluate)")
     parser.add_argument("--seed", type=int, default=1, help="of what is drawn, pseudonyms included (1)")
     given = parser.parse_args()
-    report = evaluate(given.cut, given.folder, given.seed)
+    # As Ctrl-C: dbt and the emulator end with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        report = evaluate(given.cut, given.folder, given.seed)
+    except KeyboardInterrupt:
+        print("interrupted: what was not written before was not written", file=sys.stderr)
+        return 130
     print(markdown(report))
     print(f"written to {given.folder}/")
     return 0

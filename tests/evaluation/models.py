@@ -84,15 +84,25 @@ def build(
     with subprocess.Popen(
         command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as run:
-        assert run.stdout is not None
-        last: list[str] = []
-        for line in run.stdout:
-            try:
-                message = json.loads(line)["info"]["msg"]
-            except (ValueError, KeyError, TypeError):
-                message = line.strip()
-            last = [*last[-30:], message]
-            if " OK " in message or "ERROR" in message:
-                told(message)
+        try:
+            last = _told(run, told)
+        except BaseException:
+            run.kill()
+            raise
     if run.returncode:
         raise SystemExit("the models could not be built, so there is nothing to predict from:\n" + "\n".join(last))
+
+
+def _told(run: subprocess.Popen[str], told: Callable[[str], None]) -> list[str]:
+    """The last lines that dbt said."""
+    assert run.stdout is not None
+    last: list[str] = []
+    for line in run.stdout:
+        try:
+            message = json.loads(line)["info"]["msg"]
+        except (ValueError, KeyError, TypeError):
+            message = line.strip()
+        last = [*last[-30:], message]
+        if " OK " in message or "ERROR" in message:
+            told(message)
+    return last
