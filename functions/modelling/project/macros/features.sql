@@ -31,3 +31,21 @@
 {% macro first_age(s) -%}
 ({{ s }}.days_since_last + COALESCE({{ s }}.mean_gap_days, 0) * ({{ s }}.trips_all - 1))
 {%- endmacro %}
+
+{# Two subqueries: how many shoppers are counted as of each day, and their mean taste for each kind of product. #}
+{% macro everybody_and_usual_tastes() -%}
+everybody AS (
+    SELECT b.as_of, COUNT(DISTINCT b.shopper) AS shoppers
+    FROM {{ ref("trips_before") }} AS b
+    WHERE b.measured
+    GROUP BY b.as_of
+  ),
+  usual_tastes AS (
+    SELECT t.as_of, t.kind, SUM(t.taste) / MAX(n.shoppers) AS taste
+    FROM {{ ref("shopper_kind_statistics") }} AS t
+    JOIN {{ ref("consenting_shoppers") }} AS c ON c.shopper = t.shopper
+    JOIN everybody AS n ON n.as_of = t.as_of
+    WHERE c.measured
+    GROUP BY t.as_of, t.kind
+  )
+{%- endmacro %}

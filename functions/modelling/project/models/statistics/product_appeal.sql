@@ -30,20 +30,7 @@ WITH
     WHERE t.measured
     GROUP BY d.as_of, t.product
   ),
-  everybody AS (
-    SELECT b.as_of, COUNT(DISTINCT b.shopper) AS shoppers
-    FROM {{ ref("trips_before") }} AS b
-    WHERE b.measured
-    GROUP BY b.as_of
-  ),
-  usual_tastes AS (
-    SELECT t.as_of, t.kind, SUM(t.taste) / MAX(n.shoppers) AS taste
-    FROM {{ ref("shopper_kind_statistics") }} AS t
-    JOIN {{ ref("consenting_shoppers") }} AS c ON c.shopper = t.shopper
-    JOIN everybody AS n ON n.as_of = t.as_of
-    WHERE c.measured
-    GROUP BY t.as_of, t.kind
-  ),
+  {{ everybody_and_usual_tastes() }},
   known AS (
     SELECT
       p.as_of, p.purpose, p.product, p.category, p.department, p.brand, p.trips_14, p.trips_28, p.trips_91, p.share_14,

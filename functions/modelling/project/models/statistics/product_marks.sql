@@ -3,20 +3,7 @@
 -- of it they buy, as if ten usual shoppers had bought it besides. The fifty largest differences say nearly all. Of a
 -- product with few buyers nothing is told: it would be what those few buy, in a table that is about no shopper.
 WITH
-  everybody AS (
-    SELECT b.as_of, COUNT(DISTINCT b.shopper) AS shoppers
-    FROM {{ ref("trips_before") }} AS b
-    WHERE b.measured
-    GROUP BY b.as_of
-  ),
-  usual_tastes AS (
-    SELECT t.as_of, t.kind, SUM(t.taste) / MAX(n.shoppers) AS taste
-    FROM {{ ref("shopper_kind_statistics") }} AS t
-    JOIN {{ ref("consenting_shoppers") }} AS c ON c.shopper = t.shopper
-    JOIN everybody AS n ON n.as_of = t.as_of
-    WHERE c.measured
-    GROUP BY t.as_of, t.kind
-  ),
+  {{ everybody_and_usual_tastes() }},
   buyers AS (
     SELECT s.as_of, s.purpose, s.product, s.shopper, COUNT(*) OVER (PARTITION BY s.as_of, s.product) AS many
     FROM {{ ref("shopper_product_statistics") }} AS s
